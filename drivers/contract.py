@@ -1,0 +1,137 @@
+"""All that a driver author must read.
+
+A **line** is one serial port or network endpoint with exactly one owner. A **driver** is one instrument on
+a line: it knows its protocol, plans its requests, and answers `poll()` with a **sample**: one value or one
+null-with-a-reason for each of its points. The poller decides when to poll and stamps what comes back; a
+driver has no clock, no schedule and no memory of the gateway.
+
+    poller ── poll() ──► driver ── exchange(request) ──► line ── bytes ──► instrument
+           ◄── Sample ──        ◄── payload | FieldError ─
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Flag(StrEnum):
+    """Data flags of HJ 212-2017 table 8. Only N counts in means."""
+
+    NORMAL = "N"
+    STOPPED = "F"
+    MAINTENANCE = "M"
+    MANUAL = "S"
+    FAULT = "D"
+    CALIBRATION = "C"
+    OUT_OF_RANGE = "T"
+    COMMUNICATION = "B"
+
+
+Value = bool | int | float | str | None
+NO_FLAGS: Mapping[int, Flag] = {}
+NO_REASONS: Mapping[int, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One poll of one instrument.
+
+    `values` has one entry per point, in the order of `Driver.points`; None is a value that could not be had.
+    `flags` and `why` name, by index into `values`, only the points whose flag is not N; a None always has both.
+    `why` begins with its class (contract.md §2 `completeness`): "timeout: no answer in 1.0 s".
+    `result` is "ok" or the class of what went wrong; the worst of them where several requests were made.
+    """
+
+    values: tuple[Value, ...]
+    flags: Mapping[int, Flag] = field(default_factory=lambda: NO_FLAGS)
+    why: Mapping[int, str] = field(default_factory=lambda: NO_REASONS)
+    result: str = "ok"
+
+    @classmethod
+    def nothing(cls, count: int, why: str, flag: Flag = Flag.COMMUNICATION) -> "Sample":
+        """A poll that gave nothing: `count` nulls, each with the same flag and reason."""
+        return cls(
+            (None,) * count,
+            dict.fromkeys(range(count), flag),
+            dict.fromkeys(range(count), why),
+            why.partition(":")[0],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """`upto` bytes at the front of the input are not the answer: drop them, count `fault`, go on reading."""
+
+    upto: int
+    fault: str  # noise, echo, wrong_unit, late, crc
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The first `end` bytes are the answer, checked; `payload` is what the driver asked for."""
+
+    end: int
+    payload: bytes
+
+
+Verdict = Whole | Skip | None
+"""What a codec says of the input so far. None: wait for more. It raises BadReply or Refused to end the exchange."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One question to one unit, built once by the driver's plan and sent again at each poll.
+
+    `unit` keys settling and silence together with the line. `receive` is pure: it looks at all input since
+    the request was sent and says what it is. `reply_bytes` is the expected length of a normal answer (for
+    wire time), 0 if not known.
+    """
+
+    unit: Hashable
+    frame: bytes
+    receive: Callable[[bytes | bytearray], Verdict]
+    timeout_s: float
+    pause_s: float = 0.0  # quiet time this instrument needs before a request, beyond the line's own
+    first_byte_s: float | None = None  # give up earlier when not even one byte has come
+    reply_bytes: int = 0
+
+
+class Tags(Protocol):
+    """Framing in which a request carries a number that its answer repeats (Modbus TCP's transaction id).
+
+    A line given Tags may have several requests under way and knows a late answer from a wanted one.
+    """
+
+    def stamp(self, frame: bytes, tag: int) -> bytes:
+        """The request with its number (1..65535) put in."""
+
+    def split(self, data: bytes | bytearray) -> tuple[int, int] | Skip | None:
+        """(end, tag) of the first whole frame, Skip for what is no frame, None for "need more"."""
+
+
+class Line(Protocol):
+    """One port or endpoint. Only its poller's task may call `exchange` (a driver may pipeline on a tagged line)."""
+
+    name: str
+    in_flight: int
+
+    async def exchange(self, request: Request) -> bytes:
+        """Send, read until the codec says the answer is whole, return its payload. Raises FieldError."""
+
+    def ready_at(self, unit: Hashable) -> float:
+        """Monotonic second from which `unit` may be asked again; 0.0 when it is not settling."""
+
+
+class Driver(Protocol):
+    """One instrument on a line."""
+
+    points: tuple[str, ...]
+    unit: Hashable
+
+    async def poll(self) -> Sample:
+        """Ask for every point once. Never raises FieldError: what could not be had is in the sample.
+
+        After the first request without an answer the rest of the poll is not tried, so that a dead
+        instrument costs its line one timeout (promise P6).
+        """

@@ -1,0 +1,104 @@
+"""What a profile file and a site file say of instruments and lines, as checked values.
+
+These are pydantic models so that the checks, the JSON Schema and docs/site-file.md come from one place;
+`gateway/settings` is the only code that builds them from files.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from drivers import durations
+from drivers.contract import Flag
+
+Duration = Annotated[
+    float,
+    BeforeValidator(durations.seconds, json_schema_input_type=str),
+]
+"""Seconds in the program, `5s` in the file."""
+
+Size = Annotated[int, BeforeValidator(durations.size, json_schema_input_type=str)]
+"""Bytes in the program, `2GiB` in the file."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""An id that is safe in topics, labels and file names: letters, digits, `_`, `.`, `-`; at most 64."""
+
+
+class Checked(BaseModel):
+    """Base of every settings model: unknown keys are errors, values never change after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Point(Checked):
+    """One value of an instrument; protocols add the keys that say where it is read (drivers/<protocol>/source.py)."""
+
+    id: Name
+    """Name of the value in the feed, unique within its instrument."""
+    quantity: str | None = None
+    """Name in config/quantities.yaml; gives factor code, unit, decimals and range where they are not given here."""
+    unit: str | None = None
+    """Unit of the value after scale and offset, spelled as in config/quantities.yaml."""
+    factor: str | None = None
+    """HJ 212 factor code."""
+    decimals: Annotated[int, Field(ge=0, le=9)] | None = None
+    """Decimals for display and HJ 212; never rounds a value in the feed."""
+    range: tuple[float, float] | None = None
+    """Measuring range of the instrument; outside it the value is kept and flagged T."""
+    below: Flag = Flag.OUT_OF_RANGE
+    """Flag of a value below `range`."""
+    invalid: tuple[float | str, ...] = ()
+    """Values by which the instrument says "no value": numbers as decoded before scaling, or nan, inf."""
+    scale: float = 1.0
+    """Factor from the raw to the published value."""
+    offset: float = 0.0
+    """Added after scaling, in `unit`."""
+    page: str | None = None
+    """Where the manual says so."""
+
+
+class LineSpec(Checked):
+    """One serial port or network endpoint, resolved."""
+
+    name: Name
+    kind: Literal["serial", "tcp", "udp", "tls"]
+    path: str | None = None
+    """Serial device, best as /dev/serial/by-id/…"""
+    baudrate: int = 9600
+    bytesize: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stopbits: Literal[1, 2] = 1
+    host: str | None = None
+    port: int | None = None
+    framing: Literal["tcp", "rtu", "ascii"] | None = None
+    """Modbus framing; default tcp on a network line, rtu on a serial one."""
+    timeout_s: float = 1.0
+    settle_s: float | None = None
+    """Quiet time of a unit after a timeout on a serial line; default 3 x timeout (contract.md §3)."""
+    in_flight: int = 1
+    """Requests under way at once on a Modbus TCP connection."""
+    connect_pause_s: float = 0.0
+    request_pause_s: float = 0.0
+    rs485: Literal["auto", "kernel", "rts"] = "auto"
+    """Direction control: auto leaves it to the adapter."""
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class InstrumentSpec(Checked):
+    """One instrument, resolved: its profile's points and limits joined with what the site file says."""
+
+    id: Name
+    line: Name
+    protocol: str
+    profile: str | None
+    """Name of the profile, None when the points stand in the site file."""
+    address: int | str
+    """Unit address on the line, as the protocol has it."""
+    every_s: float
+    """Period; 0.0 means `every: fastest`."""
+    timeout_s: float
+    points: tuple[Point, ...]
+    options: Checked | None = None
+    """The protocol's own settings (for Modbus: requests, gaps, pauses; drivers/modbus/source.py)."""

@@ -1,0 +1,126 @@
+"""A batch: what is committed together, named (gateway, stream, seq), and the exact bytes that say so.
+
+`encode` is the only writer of the feed's body (contract.md §2); docs/feed.md gives the canonical bytes.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from gateway.reading import Event, Reading, Window
+
+FIRST_PREV = "0" * 64
+"""`prev` of seq 1: there is no batch before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One committed batch. `position` orders all batches of the log, across its streams; `body` is as published."""
+
+    position: int
+    stream: str
+    seq: int
+    created_ms: int
+    body: bytes
+
+
+class Feed(Protocol):
+    """The log as an uplink sees it. Positions rise; a batch shown here is committed and stays until settled or evicted."""
+
+    def newest(self) -> int:
+        """Position of the last committed batch, 0 if there is none."""
+
+    async def committed_after(self, position: int) -> Sequence[Batch]:
+        """Wait until something newer than `position` is committed; return what of it is still held in memory, in order.
+
+        What has left memory is not returned here; `undelivered` finds it.
+        """
+
+    async def undelivered(self, uplink: str, before: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
+        """Oldest batches with after < position < before that `uplink` has neither settled nor set aside, in order."""
+
+    def settle(self, uplink: str, position: int) -> None:
+        """The broker acknowledged it with success. Durable with the next commit; a crash before means a repeat."""
+
+    def set_aside(self, uplink: str, position: int, reason: str) -> None:
+        """The broker refuses this batch for good: do not offer it again, and say so in an event."""
+
+    def backlog(self, uplink: str) -> tuple[int, int | None]:
+        """How many batches are undelivered, and `created_ms` of the oldest (None if there is none)."""
+
+
+def encode(
+    gateway: str,
+    stream: str,
+    seq: int,
+    prev: str,
+    created_ms: int,
+    clock: str,
+    samples: Iterable[Reading] = (),
+    windows: Iterable[Window] = (),
+    events: Iterable[Event] = (),
+) -> bytes:
+    """The uncompressed body of one batch: UTF-8 JSON, keys in this fixed order, no spaces."""
+    body: dict[str, Any] = {
+        "v": 1,
+        "gateway": gateway,
+        "stream": stream,
+        "seq": seq,
+        "prev": prev,
+        "created": created_ms,
+        "clock": clock,
+        "samples": [_sample(reading) for reading in samples],
+        "windows": [_window(window) for window in windows],
+        "events": [_event(event) for event in events],
+    }
+    return orjson.dumps(body)
+
+
+def _sample(reading: Reading) -> dict[str, Any]:
+    sample, points = reading.sample, reading.points
+    return {
+        "instrument": reading.instrument,
+        "ts": reading.ts_ms,
+        "lag": reading.lag_ms,
+        "values": dict(zip(points, sample.values, strict=True)),
+        "flags": {points[index]: flag.value for index, flag in sample.flags.items()},
+        "why": {points[index]: why for index, why in sample.why.items()},
+    }
+
+
+def _window(window: Window) -> dict[str, Any]:
+    return {
+        "instrument": window.instrument,
+        "period": window.period,
+        "start": window.start_ms,
+        "rev": window.rev,
+        "values": window.values,
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    row: dict[str, Any] = {"ts": event.ts_ms, "kind": event.kind}
+    for key in ("instrument", "point", "level"):
+        if (value := getattr(event, key)) is not None:
+            row[key] = value
+    row["data"] = event.data
+    return row
+
+
+def digest(body: bytes) -> str:
+    """SHA-256 (hex) of the uncompressed body: the next batch's `prev`."""
+    return hashlib.sha256(plain(body)).hexdigest()
+
+
+def pack(body: bytes, compression: str) -> bytes:
+    """The body as stored and published; `compression` is none or zlib (level 1: level 6 costs 4-9 times the CPU)."""
+    return zlib.compress(body, 1) if compression == "zlib" else body
+
+
+def plain(body: bytes) -> bytes:
+    """The uncompressed body; tells the form by its first byte, `{` or 0x78. Raises zlib.error on damage."""
+    return zlib.decompress(body) if body[:1] == b"\x78" else body
