@@ -1,0 +1,170 @@
+"""The poller: every expected poll becomes one reading, silence grows, commands fit between polls."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+
+import pytest
+
+from drivers.contract import Sample
+from gateway.polling.poller import JOBS, LineBusyError, Polled, Poller
+from gateway.polling.silence import Silence
+from gateway.reading import Event, Reading
+from tests.fakes import virtual_time
+
+
+class Wire:
+    name = "forecourt"
+    in_flight = 1
+
+    def __init__(self) -> None:
+        self.settling: dict[Hashable, float] = {}
+
+    async def exchange(self, request: object) -> bytes:
+        raise AssertionError("the drivers here do not send")
+
+    def ready_at(self, unit: Hashable) -> float:
+        return self.settling.get(unit, 0.0)
+
+
+class Scripted:
+    """A driver whose polls take `takes_s` and give what `answer(poll number)` says."""
+
+    points = ("a", "b")
+
+    def __init__(self, unit: int, answer: Callable[[int], Sample], takes_s: float = 0.02) -> None:
+        self.unit = unit
+        self.answer = answer
+        self.takes_s = takes_s
+        self.polls = 0
+
+    async def poll(self) -> Sample:
+        self.polls += 1
+        await asyncio.sleep(self.takes_s)
+        return self.answer(self.polls)
+
+
+def good(number: int) -> Sample:
+    return Sample((number, -number))
+
+
+def dead(_: int) -> Sample:
+    return Sample.nothing(2, "timeout: no answer in 1.0 s")
+
+
+class Site:
+    def __init__(self, drivers: dict[str, Scripted], period_ms: int = 1000, wire: Wire | None = None) -> None:
+        self.readings: list[Reading] = []
+        self.events: list[Event] = []
+        self.clock = virtual_time.VirtualClock()
+        polled = [Polled(name, driver, period_ms) for name, driver in drivers.items()]
+        self.poller = Poller(
+            wire or Wire(), polled, self.clock, self.readings.append, self.events.append, shared_wire=True
+        )
+
+    async def run_for(self, seconds: float) -> None:
+        task = asyncio.create_task(self.poller.run())
+        await asyncio.sleep(seconds)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    def of(self, instrument: str) -> list[Reading]:
+        return [reading for reading in self.readings if reading.instrument == instrument]
+
+
+def due_times(readings: list[Reading]) -> list[int]:
+    return [reading.ts_ms - reading.lag_ms for reading in readings]
+
+
+def test_every_due_time_is_in_the_feed_exactly_once_even_with_a_dead_neighbour() -> None:
+    async def main() -> Site:
+        site = Site({"good": Scripted(1, good), "dead": Scripted(2, dead, takes_s=1.0)})
+        await site.run_for(60)
+        return site
+
+    site = virtual_time.run(main())
+    for instrument in ("good", "dead"):
+        dues = due_times(site.of(instrument))
+        assert dues == list(range(dues[0], dues[0] + 1000 * len(dues), 1000))
+        assert len(dues) >= 58
+    reasons = {next(iter(reading.sample.why.values())).partition(":")[0] for reading in site.of("dead")}
+    assert reasons == {"timeout", "silent"}
+    stamps = [reading.ts_ms for reading in site.of("good")]
+    assert max(late - early for late, early in zip(stamps[1:], stamps, strict=False)) <= 1000 + 1000 + 40
+
+
+def test_silence_grows_to_ten_seconds_and_the_first_success_resets_it() -> None:
+    silence = Silence()
+    waits = []
+    for _ in range(25):
+        silence.failed("unit", 100.0)
+        waits.append(silence.until("unit") - 100.0)
+    assert waits[:4] == [0.0, 0.5, 1.0, 1.5]
+    assert waits[-1] == 10.0
+    assert silence.answered("unit") == 25
+    assert silence.until("unit") == 0.0
+
+
+def test_a_settling_unit_is_not_asked_and_its_poll_says_so() -> None:
+    async def main() -> Site:
+        wire = Wire()
+        wire.settling[1] = asyncio.get_running_loop().time() + 2.5
+        site = Site({"a": Scripted(1, good)}, wire=wire)
+        await site.run_for(5.1)
+        return site
+
+    site = virtual_time.run(main())
+    whys = [reading.sample.why.get(0, "").partition(":")[0] for reading in site.of("a")]
+    assert whys[:3] == ["settling"] * 3
+    assert whys[-1] == ""
+    assert whys.count("settling") == 3
+
+
+def test_polls_that_fell_due_while_the_line_was_busy_are_told_as_overruns() -> None:
+    async def main() -> Site:
+        site = Site({"slow": Scripted(1, good, takes_s=3.5)})
+        await site.run_for(20)
+        return site
+
+    site = virtual_time.run(main())
+    dues = due_times(site.of("slow"))
+    assert sorted(dues) == list(range(min(dues), min(dues) + 1000 * len(dues), 1000))
+    assert site.poller.polls["slow", "overrun"] > site.poller.polls["slow", "ok"] > 0
+
+
+def test_a_clock_step_disturbs_neither_the_polls_nor_the_due_times() -> None:
+    async def main() -> Site:
+        site = Site({"a": Scripted(1, good)})
+
+        async def step() -> None:
+            await asyncio.sleep(5.51)
+            site.clock.offset_ms -= 3_600_000
+            site.poller.clock_stepped()
+
+        stepping = asyncio.create_task(step())
+        await site.run_for(10)
+        await stepping
+        return site
+
+    site = virtual_time.run(main())
+    assert [reading.sample.values[0] for reading in site.readings] == list(range(1, len(site.readings) + 1))
+    assert all(due % 1000 == 0 for due in due_times(site.readings))
+    assert 9 <= len(site.readings) <= 11
+
+
+def test_a_command_runs_between_polls_and_too_many_are_refused() -> None:
+    async def main() -> Reading:
+        site = Site({"a": Scripted(1, good), "b": Scripted(2, good, takes_s=0.5)})
+        running = asyncio.create_task(site.poller.run())
+        await asyncio.sleep(1.01)  # b is being polled
+        reading = await asyncio.wait_for(site.poller.read_now("a"), 1.0)
+        waiting = [asyncio.create_task(site.poller.read_now("a")) for _ in range(JOBS)]
+        await asyncio.sleep(0)
+        with pytest.raises(LineBusyError, match="forecourt"):
+            await site.poller.read_now("a")
+        await asyncio.gather(*waiting)
+        running.cancel()
+        await asyncio.wait((running,))
+        return reading
+
+    assert virtual_time.run(main()).sample.values[0] is not None
