@@ -55,6 +55,10 @@ class Point(Checked):
     """Added after scaling, in `unit`."""
     page: str | None = None
     """Where the manual says so."""
+    confidence: Literal["manual", "code", "general", "inferred"] | None = None
+    """What stands behind it: the maker's manual, running code of others, general knowledge, a conclusion."""
+    note: str | None = None
+    """What to know before trusting it."""
 
 
 class LineSpec(Checked):
@@ -90,6 +94,8 @@ class InstrumentSpec(Checked):
     """One instrument, resolved: its profile's points and limits joined with what the site file says."""
 
     id: Name
+    title: str = ""
+    """What people call it."""
     line: Name
     protocol: str
     profile: str | None
@@ -99,6 +105,10 @@ class InstrumentSpec(Checked):
     every_s: float
     """Period; 0.0 means `every: fastest`."""
     timeout_s: float
+    settle_s: float | None = None
+    """Quiet time of this unit after a timeout; None: as its line says."""
+    phase_s: float | None = None
+    """Offset of its polls from the full period; None: spread over the site."""
     points: tuple[Point, ...]
     options: Checked | None = None
     """The protocol's own settings (for Modbus: requests, gaps, pauses; drivers/modbus/source.py)."""

@@ -1,0 +1,148 @@
+"""Nodes -> models, with every problem placed at the node it is about."""
+
+from functools import cache
+from typing import Any, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from drivers.profile import Checked
+from gateway.settings.document import Node
+from gateway.settings.problem import Problem, did_you_mean
+
+Model = TypeVar("Model", bound=Checked)
+
+
+def checked(model: type[Model], node: Node, problems: list[Problem], what: str) -> Model | None:
+    """`node` as a `model`; None where it is not one, with the reasons added to `problems`.
+
+    `what` names the thing in messages: "line forecourt".
+    """
+    if not isinstance(node.value, dict):
+        problems.append(node.problem(f"{what} is {described(node.value)}", "write keys with values"))
+        return None
+    odd = [entry for key, entry in node.value.items() if isinstance(entry.value, bool) and not _may_be_bool(model, key)]
+    problems += [entry.problem(f"{described(entry.value)} is no value of this key in {what}") for entry in odd]
+    try:
+        made = model.model_validate(node.plain(), by_alias=True, by_name=False)
+    except ValidationError as error:
+        seen: set[tuple[str, int, int]] = set()
+        for detail in error.errors(include_url=False):
+            found = _problem(model, node, detail, what)
+            # the branches of a union each complain of the same value; one complaint is enough
+            if (place := (found.file, found.line, found.column)) not in seen or detail["type"] == "missing":
+                seen.add(place)
+                problems.append(found)
+        return None
+    return None if odd else made
+
+
+def keys_of(model: type[Checked]) -> list[str]:
+    """Keys as they stand in the file."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def described(value: Any) -> str:
+    """A value as a person would name it, short."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:56]}…{text[-1]}"
+
+
+@cache
+def _may_be_bool(model: type[Checked], key: str) -> bool:
+    """Whether true and false may stand under `key`; pydantic would take them for 1 and 0."""
+    for name, field in model.model_fields.items():
+        if (field.alias or name) == key:
+            return _mentions(field.annotation, {bool, Any})
+    return True  # an unknown key has its own message
+
+
+def _mentions(annotation: Any, wanted: set[Any]) -> bool:
+    if annotation in wanted or annotation is True or annotation is False:
+        return True
+    return any(_mentions(part, wanted) for part in get_args(annotation) if not isinstance(part, str | int | float))
+
+
+def _problem(model: type[Checked], node: Node, detail: Any, what: str) -> Problem:
+    kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
+    steps = list(detail["loc"])
+    target, name = node, ""
+    for step in steps:
+        inner = _inside(target, step)
+        if inner is None:
+            break
+        target, name = inner, f"{name}.{step}" if name and isinstance(step, str) else str(step)
+    where = f"{name!r} of {what}" if name else what
+    if kind == "missing":
+        return target.key_problem(f"{what} lacks {str(steps[-1])!r}", f"add `{steps[-1]}: …`")
+    if kind == "extra_forbidden":
+        return target.key_problem(
+            f"unknown key {str(steps[-1])!r} in {what}", did_you_mean(str(steps[-1]), keys_of(model))
+        )
+    seen = described(given)
+    if kind in ("literal_error", "enum"):
+        allowed = context.get("expected", "")
+        advice = f"write {allowed}"
+        if isinstance(given, str):
+            close = did_you_mean(given, [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")])
+            advice = close if close.startswith("did") else advice
+        return target.problem(f"{where} is {seen}", advice)
+    if kind in ("value_error", "assertion_error"):
+        words = str(context.get("error", detail["msg"]))
+        message, _, advice = words.partition("; ")
+        prefix = f"{where}: " if name else f"{what}: "
+        return target.problem(prefix + message, advice or None)
+    if kind == "string_type":
+        hint = f"put it in quotes: '{given}'" if isinstance(given, int | float) else "write text"
+        return target.problem(f"{where} is {seen}, not text", hint)
+    if kind == "string_pattern_mismatch":
+        return target.problem(
+            f"{where} is {seen}", _PATTERNS.get(context["pattern"], f"it must match {context['pattern']}")
+        )
+    return target.problem(f"{where} is {seen}", _advice(kind, context, detail["msg"]))
+
+
+def _inside(node: Node, step: int | str) -> Node | None:
+    if isinstance(node.value, dict):
+        return node.value.get(str(step))
+    if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]
+    return None
+
+
+_PATTERNS = {
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$": "use letters, digits, `_`, `.`, `-`, at most 64, a letter or digit first",
+    r"^[0-9a-f]{64}$": "write 64 hex digits in lower case, as `fieldgate key` prints them",
+}
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "less_than_equal": ("le", "at most"),
+    "greater_than": ("gt", "more than"),
+    "less_than": ("lt", "less than"),
+}
+
+
+def _advice(kind: str, context: Any, message: str) -> str:
+    if kind in _BOUNDS:
+        key, words = _BOUNDS[kind]
+        return f"it must be {words} {context[key]:g}"
+    if kind.startswith("int_"):
+        return "write a whole number"
+    if kind.startswith("float_"):
+        return "write a number"
+    if kind.startswith("bool_"):
+        return "write true or false"
+    if kind in ("tuple_type", "list_type"):
+        return "write a list: [a, b]"
+    if kind in ("dict_type", "model_type"):
+        return "write keys with values"
+    if kind in ("string_too_short", "string_too_long"):
+        return f"it must have {context.get('min_length', 0) or 'at most ' + str(context.get('max_length'))} characters"
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")

@@ -1,0 +1,116 @@
+"""Instrument keys + profile + quantities -> InstrumentSpec."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from drivers import catalogue
+from drivers.profile import Checked, InstrumentSpec, LineSpec
+from gateway.settings.check import checked
+from gateway.settings.document import Node
+from gateway.settings.model import InstrumentKeys
+from gateway.settings.points import PlacedPoint, merged, points_of
+from gateway.settings.problem import Problem, did_you_mean
+from gateway.settings.profiles import Profile, Profiles, unknown_protocol
+from gateway.settings.quantities import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An instrument with the nodes it came from, for messages."""
+
+    spec: InstrumentSpec
+    node: Node
+    points: Mapping[str, PlacedPoint]
+
+
+class Instruments:
+    """Resolves the instruments of one site. `lines` has None for a line that has its own problems."""
+
+    def __init__(
+        self,
+        lines: Mapping[str, LineSpec | None],
+        profiles: Profiles,
+        words: Vocabulary,
+        problems: list[Problem],
+    ) -> None:
+        self._lines = lines
+        self._profiles = profiles
+        self._words = words
+        self._problems = problems
+
+    def resolve(self, node: Node) -> Placed | None:
+        """One entry of `instruments`; None with the reasons in `problems`."""
+        name = node.get("id")
+        what = f"instrument {name.value}" if name is not None else "an instrument"
+        keys = checked(InstrumentKeys, node, self._problems, what)
+        # go on with what can be used, so that every problem comes out at once
+        line = self._line(node)
+        source = self._source(node, what)
+        if source is None:
+            return None
+        profile, protocol = source
+        points = points_of(node, profile, protocol, self._words, self._problems, what)
+        options = self._options(node, profile, protocol, what)
+        every_s = keys and self._every(keys, node, profile, what)
+        if keys is None or line is None or points is None or options is None or every_s is None:
+            return None
+        usual = profile.keys.timeout_s if profile else None
+        spec = InstrumentSpec(
+            id=keys.id,
+            title=keys.title,
+            line=keys.line,
+            protocol=protocol.name,
+            profile=keys.profile,
+            address=keys.address,
+            every_s=every_s,
+            timeout_s=keys.timeout_s or usual or line.timeout_s,
+            settle_s=keys.settle_s,
+            phase_s=keys.phase_s,
+            points=tuple(placed.point for placed in points.values()),
+            options=options,
+        )
+        return Placed(spec, node, points)
+
+    def _line(self, node: Node) -> LineSpec | None:
+        line = node.get("line")
+        if line is None or not isinstance(line.value, str):
+            return None
+        if line.value not in self._lines:
+            advice = did_you_mean(line.value, self._lines)
+            self._problems.append(line.problem(f"there is no line {line.value!r}", advice))
+        return self._lines.get(line.value)
+
+    def _source(self, node: Node, what: str) -> tuple[Profile | None, catalogue.Protocol] | None:
+        named, written = node.get("profile"), node.get("protocol")
+        if named is not None and written is not None:
+            self._problems.append(written.key_problem(f"{what} has profile and protocol", "keep one of the two"))
+        elif named is not None:
+            profile = self._profiles.get(named) if isinstance(named.value, str) else None
+            return (profile, catalogue.protocol(profile.keys.protocol)) if profile else None
+        elif written is None:
+            advice = "name a profile, or give protocol and points"
+            self._problems.append(node.key_problem(f"{what} has neither profile nor protocol", advice))
+        elif written.value in catalogue.names():
+            return None, catalogue.protocol(str(written.value))
+        else:
+            self._problems.append(unknown_protocol(written))
+        return None
+
+    def _every(self, keys: InstrumentKeys, node: Node, profile: Profile | None, what: str) -> float | None:
+        every_s = keys.every_s
+        if every_s is None and profile is not None:
+            every_s = profile.keys.every_s
+        if every_s is None:
+            self._problems.append(node.key_problem(f"{what} lacks 'every'", "add a period, such as `every: 5s`"))
+        elif keys.phase_s and keys.phase_s >= every_s > 0:
+            place = node.get("phase") or node
+            self._problems.append(place.problem(f"phase of {what} is not shorter than its period"))
+        return every_s
+
+    def _options(self, node: Node, profile: Profile | None, protocol: catalogue.Protocol, what: str) -> Checked | None:
+        own = node.get("options")
+        usual = profile.root.get("options") if profile else None
+        if own is not None and usual is not None:
+            own = merged(usual, own)
+        options = own or usual or Node({}, node.file, node.line, node.column, node.key)
+        return checked(protocol.options, options, self._problems, f"options of {what}")

@@ -1,0 +1,77 @@
+"""What no single section can know: clashes between lines, instruments, uplinks, and the state of files."""
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from drivers.profile import LineSpec
+from gateway.settings.document import Node
+from gateway.settings.instruments import Placed
+from gateway.settings.model import UplinkSettings
+from gateway.settings.problem import Problem
+
+
+def ports(lines: Mapping[str, tuple[LineSpec, Node]], problems: list[Problem]) -> None:
+    """Two lines on one port, also by way of symbolic links."""
+    seen: dict[tuple[object, ...], str] = {}
+    for name, (line, node) in lines.items():
+        if line.path is not None:
+            port: tuple[object, ...] = ("serial", os.path.realpath(line.path))
+        else:
+            port = (line.kind == "udp", (line.host or "").lower().rstrip("."), line.port)
+        if port in seen:
+            place = node.get(line.kind) or node
+            where = line.path or f"{line.host}:{line.port}"
+            message = f"line {name} is on the port of line {seen[port]} ({where})"
+            problems.append(place.problem(message, "one port is one line; move its instruments there"))
+        else:
+            seen[port] = name
+
+
+def ids(nodes: Sequence[Node], problems: list[Problem]) -> None:
+    """Two instruments of one name."""
+    seen: dict[str, int] = {}
+    for node in nodes:
+        name = node.get("id")
+        if name is None or not isinstance(name.value, str):
+            continue
+        if name.value in seen:
+            message = f"instrument {name.value!r} already stands in line {seen[name.value]}"
+            problems.append(name.problem(message, "give it another id"))
+        else:
+            seen[name.value] = name.line
+
+
+def client_ids(uplinks: Mapping[str, tuple[UplinkSettings, Node]], problems: list[Problem]) -> None:
+    """Two uplinks that would throw each other out of one broker for ever."""
+    seen: dict[tuple[str, int, str | None], str] = {}
+    for name, (uplink, node) in uplinks.items():
+        who = (uplink.host.lower(), uplink.port, uplink.client_id)
+        if who in seen:
+            place = node.get("client_id") or node.get("mqtt") or node
+            message = f"uplink {name} has broker and client id of uplink {seen[who]}"
+            problems.append(place.problem(message, "give it another client_id"))
+        else:
+            seen[who] = name
+
+
+def secret(path: str, node: Node, problems: list[Problem]) -> None:
+    """A file that holds a secret: warn if it is not there, or if others may read it."""
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        problems.append(node.problem(f"{path}: {error.strerror}", "it is wanted at the first connection", "warning"))
+        return
+    if not stat.S_ISREG(mode):
+        problems.append(node.problem(f"{path} is not a file"))
+    elif mode & (stat.S_IROTH | stat.S_IWOTH):
+        problems.append(node.problem(f"every user of this machine can read {path}", f"chmod 600 {path}", "warning"))
+
+
+def unused(lines: Mapping[str, tuple[LineSpec, Node]], instruments: Sequence[Placed], problems: list[Problem]) -> None:
+    """Lines on which nothing is."""
+    used = {placed.spec.line for placed in instruments}
+    for name, (_, node) in lines.items():
+        if name not in used:
+            problems.append(node.key_problem(f"no instrument is on line {name}", None, "warning"))
