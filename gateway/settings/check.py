@@ -5,6 +5,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from drivers import durations
 from drivers.profile import Checked
 from gateway.settings.document import Node
 from gateway.settings.problem import Problem, did_you_mean
@@ -78,8 +79,12 @@ def _problem(model: type[Checked], node: Node, detail: Any, what: str) -> Proble
         inner = _inside(target, step)
         if inner is None:
             break
-        target, name = inner, f"{name}.{step}" if name and isinstance(step, str) else str(step)
+        target = inner
+        if isinstance(step, str):  # the place in a list is seen from the line number
+            name = f"{name}.{step}" if name else step
     where = f"{name!r} of {what}" if name else what
+    if kind == "missing" and isinstance(steps[-1], int):
+        return target.problem(f"{where} has too few values")
     if kind == "missing":
         return target.key_problem(f"{what} lacks {str(steps[-1])!r}", f"add `{steps[-1]}: …`")
     if kind == "extra_forbidden":
@@ -106,7 +111,7 @@ def _problem(model: type[Checked], node: Node, detail: Any, what: str) -> Proble
         return target.problem(
             f"{where} is {seen}", _PATTERNS.get(context["pattern"], f"it must match {context['pattern']}")
         )
-    return target.problem(f"{where} is {seen}", _advice(kind, context, detail["msg"]))
+    return target.problem(f"{where} is {seen}", _advice(kind, context, detail["msg"], given))
 
 
 def _inside(node: Node, step: int | str) -> Node | None:
@@ -129,10 +134,13 @@ _BOUNDS = {
 }
 
 
-def _advice(kind: str, context: Any, message: str) -> str:
+def _advice(kind: str, context: Any, message: str, given: Any) -> str:
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"it must be {words} {context[key]:g}"
+        limit = context[key]
+        # a duration is text in the file and seconds behind it
+        timed = isinstance(given, str) and given.strip()[-1:] in ("s", "m", "h", "d")
+        return f"it must be {words} {durations.written(limit) if timed and limit else f'{limit:.12g}'}"
     if kind.startswith("int_"):
         return "write a whole number"
     if kind.startswith("float_"):

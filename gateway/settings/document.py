@@ -165,7 +165,7 @@ class _Builder:
     def _mapping(self, node: Node, events: Iterator[Event], depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         while not isinstance(event := next(events), MappingEndEvent):
-            key = event.value if isinstance(event, ScalarEvent) else None
+            key = _key(event) if isinstance(event, ScalarEvent) else None
             if key is None:
                 self._node(event, events, depth + 1)
                 self._say(event, "a key must be plain text", "write `key: value`")
@@ -228,6 +228,13 @@ _ADVICE = (
     ("cannot start any token", "put the text in quotes"),
     ("could not find expected ':'", "write `key: value`"),
 )
+
+
+def _key(event: ScalarEvent) -> str:
+    """Keys are text; a number in another base is written as others write it, so that 0x10 and 16 are one key."""
+    text: str = event.value
+    return str(int(text, 0)) if event.implicit[0] and _OTHER_BASE.fullmatch(text) else text
+
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")

@@ -83,6 +83,8 @@ def _topic(text: str) -> str:
 
 
 def _broker(url: str) -> str:
+    if "@" in url:  # before any message could show it
+        raise ValueError("a secret never stands in the site file; use username and password_file")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -90,8 +92,6 @@ def _broker(url: str) -> str:
         raise ValueError(f"{url!r} is no address: {error}") from None
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
         raise ValueError(f"{url!r} is no broker; write mqtt://host:1883 or mqtts://host:8883")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("a secret never stands in the site file; use username and password_file")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(f"{url!r} has more than scheme, host and port; topics are set by base")
     if port == 0:

@@ -52,8 +52,9 @@ def checked_point(
     node: Node, protocol: Protocol, words: Vocabulary, problems: list[Problem], what: str
 ) -> Point | None:
     """One point, with what its quantity says where it says nothing itself."""
-    point = checked(protocol.point, node, problems, what)
-    return point and _joined(point, node, words, problems)
+    before = len(problems)
+    point = checked(protocol.point, _joined(node, words, problems), problems, what)
+    return point if len(problems) == before else None
 
 
 def merged(base: Node, own: Node) -> Node:
@@ -75,26 +76,33 @@ def _omit(node: Node, shipped: dict[str, Node], problems: list[Problem], what: s
     return whole
 
 
-def _joined(point: Point, node: Node, words: Vocabulary, problems: list[Problem]) -> Point | None:
-    place = node.get("unit") or node
-    if point.unit is not None and point.unit not in words.units:
-        advice = did_you_mean(point.unit, words.units)
-        problems.append(place.problem(f"unit {point.unit!r} is not in quantities.yaml", advice))
-        return None
-    if point.quantity is None:
-        return point
-    quantity = words.quantities.get(point.quantity)
+def _joined(node: Node, words: Vocabulary, problems: list[Problem]) -> Node:
+    """The node with unit, factor, decimals and range of its quantity, unless it has its own."""
+    name, unit = node.get("quantity"), node.get("unit")
+    written = unit.value if unit is not None else None
+    if unit is not None and isinstance(written, str) and written not in words.units:
+        advice = did_you_mean(written, words.units)
+        problems.append(unit.problem(f"unit {written!r} is not in quantities.yaml", advice))
+        return node
+    if name is None or not isinstance(name.value, str):
+        return node
+    quantity = words.quantities.get(name.value)
     if quantity is None:
-        place = node.get("quantity") or node
-        advice = did_you_mean(point.quantity, words.quantities)
-        problems.append(place.problem(f"there is no quantity {point.quantity!r}", advice))
-        return None
+        advice = did_you_mean(name.value, words.quantities)
+        problems.append(name.problem(f"there is no quantity {name.value!r}", advice))
+        return node
     units = (quantity.unit, *quantity.also)
-    if point.unit is not None and point.unit not in units:
+    if unit is not None and isinstance(written, str) and written not in units:
         advice = f"write {' or '.join(units)}, or leave quantity out"
-        problems.append(place.problem(f"{point.quantity} is not measured in {point.unit}", advice))
-        return None
-    if point.unit not in (None, quantity.unit):
-        return point  # a factor code, decimals and a range hold in one unit only
-    lacking = [key for key in ("unit", "factor", "decimals", "range") if getattr(point, key) is None]
-    return point.model_copy(update={key: getattr(quantity, key) for key in lacking})
+        problems.append(unit.problem(f"{name.value} is not measured in {written}", advice))
+    if not isinstance(node.value, dict) or written not in (None, quantity.unit):
+        return node  # a factor code, decimals and a range hold in one unit only
+    given = {"unit": quantity.unit, "factor": quantity.factor, "decimals": quantity.decimals}
+    more = {key: _of(name, value) for key, value in given.items() if value is not None}
+    if quantity.range is not None:
+        more["range"] = Node([_of(name, value) for value in quantity.range], name.file, name.line, name.column)
+    return Node({**more, **node.value}, node.file, node.line, node.column, node.key)
+
+
+def _of(place: Node, value: str | float) -> Node:
+    return Node(value, place.file, place.line, place.column, place.key)

@@ -244,10 +244,13 @@ def located(written: str, site: Path) -> str:
 
 
 def _hash(parts: Mapping[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(parts, default=_dumped, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(
+        orjson.dumps(parts, default=dumped, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    ).hexdigest()
 
 
-def _dumped(value: Any) -> Any:
+def dumped(value: Any) -> Any:
+    """One model as its keys and values; what is inside comes in turn, for `default` of a JSON writer."""
     if isinstance(value, Checked):
         # one level at a time: points and options are of classes that their field does not name
         return {key: getattr(value, key) for key in type(value).model_fields}
