@@ -11,7 +11,7 @@ from gateway.batch import FIRST_PREV, digest
 from gateway.evidence.chain import Chain
 from gateway.evidence.conclusions import Conclusions
 from gateway.evidence.daily import BadEvent, DailySums, Told
-from gateway.evidence.item import Finding, Item
+from gateway.evidence.item import Finding, Item, Seal
 from gateway.evidence.report import Report, StreamSummary
 from gateway.signing import checkpoint_text, verify
 
@@ -28,7 +28,7 @@ class Unreadable(ValueError):
     """A message that is no batch although it should be one; the text says why."""
 
 
-def check_feed(items: Iterable[Item | Finding], pinned_key: str | None = None) -> Report:
+def check_feed(items: Iterable[Item | Finding | Seal], pinned_key: str | None = None) -> Report:
     """Check a whole record. `items` come from sources.py, bundle.py or the log's archive."""
     check = FeedCheck(pinned_key)
     for item in items:
@@ -63,13 +63,17 @@ class FeedCheck:
         self._other = 0
         self._evicted: dict[tuple[str, str], list[Finding]] = {}
         self._started: dict[tuple[str, str], Mapping[str, Any] | None] = {}  # by stream: its `previous`
+        self._seals: set[str] = set()
         self._rewritten: set[tuple[str, str]] = set()
         self._announced: dict[tuple[str, str], None] = {}  # (gateway, key) of points catalogues
 
-    def take(self, item: Item | Finding) -> None:
+    def take(self, item: Item | Finding | Seal) -> None:
         """Add one message, or a finding that its source has made."""
         if isinstance(item, Finding):
             self._note_source(item)
+            return
+        if isinstance(item, Seal):
+            self._seals.add(item.key.lower())
             return
         kind = item.topic.rpartition("/")[2] if item.topic is not None else None
         if kind not in ("data", "backfill", "points", None):
@@ -193,8 +197,13 @@ class FeedCheck:
 
     def report(self) -> Report:
         """What can be said of everything taken so far."""
-        conclusions = Conclusions(self._chains, self._started, self._evicted, self._rewritten, self._pinned)
+        conclusions = Conclusions(
+            self._chains, self._started, self._evicted, self._rewritten, self._pinned, self._seals
+        )
         found = [*self._findings, *conclusions.findings]
+        if self._pinned:
+            strangers = sorted(self._seals - {self._pinned})
+            found += [Finding("bundle.key", details={"key": key, "pinned": self._pinned}) for key in strangers]
         notes = list(conclusions.notes)
         for day in self._daily.disagreements():
             finding = _disagreement(day)

@@ -23,10 +23,12 @@ class Conclusions:
         absences: Mapping[Name, Sequence[Finding]],
         rewritten: set[Name],
         pinned: str | None,
+        seals: set[str],
     ) -> None:
         self.findings: list[Finding] = []
         self.notes: list[Finding] = []
         self._chains = chains
+        self._seals = seals
         self._absences = absences
         self._incomplete: dict[str, list[tuple[float, float]]] = {}  # gateway -> times in ms with batches missing
         earliest = _earliest(chains)
@@ -90,9 +92,11 @@ class Conclusions:
                 if key != pinned:
                     details = {"key": key, "pinned": pinned, "count": count}
                     self.findings.append(Finding("key.pinned", *name, low, high, details))
-            if pinned not in chain.keys:
+            if pinned not in chain.keys and pinned not in self._seals:
                 details = {"pinned": pinned}
                 self.findings.append(Finding("unsigned", *name, spans[0][0], spans[-1][1], details))
+        if self._seals:
+            return
         self.notes += [
             Finding("open", *name, max(covered + 1, first), last) for first, last, covered in spans if covered < last
         ]

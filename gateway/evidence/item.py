@@ -23,6 +23,13 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """All items of this record stand in files that are signed by `key` (hex); the source has checked it."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong (a finding) or worth knowing (a note): a `kind` of words.py and what its sentence names."""
 

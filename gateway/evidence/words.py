@@ -79,6 +79,10 @@ FINDINGS: dict[str, tuple[str, str]] = {
         "{place}: the log calls this row {stored}, its body says {body}.",
         "{place}：日志记录标为 {stored}，而内容为 {body}。",
     ),
+    "bundle.key": (
+        "The bundle is signed by key {key}, not by the pinned key {pinned}.",
+        "数据包由公钥 {key} 签名，而非指定的公钥 {pinned}。",
+    ),
     "bundle": (
         "The bundle was changed after it was signed: {reason}.",
         "数据包在签名后被改动：{reason}。",

@@ -1,0 +1,35 @@
+"""Opens a record, whatever it is: a bundle, a log, or a recorded feed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.evidence.bundle import is_bundle, read_bundle
+from gateway.evidence.item import Finding, Item, Seal
+from gateway.evidence.lines import Progress, read_recorded
+from gateway.log.archive import Archive, is_log
+
+
+def open_record(path: Path, progress: Progress | None = None) -> Iterator[Item | Finding | Seal]:
+    """Whatever `path` is: a bundle (file or directory), a log, or a recorded feed. Raises NoLog, OSError."""
+    if is_bundle(path):
+        return read_bundle(path)
+    if is_log(path):
+        return read_log(path, progress)
+    return read_recorded(path, progress)
+
+
+def read_log(path: Path, progress: Progress | None = None) -> Iterator[Item | Finding]:
+    """Every batch of a log file; rows with a wrong CRC and rows that cannot be read are findings."""
+    with Archive(path) as archive:
+        first, last = archive.span()
+        for number, row in enumerate(archive.rows()):
+            place = f"position {row.position}"
+            if progress is not None and number % 1000 == 0:
+                progress(row.position - first, last - first + 1)
+            if row.sound:
+                yield Item(None, row.body, place, stream=row.stream, seq=row.seq)
+            else:
+                yield Finding("crc", stream=row.stream, first=row.seq, details={"place": place})
+        for low, high in archive.damaged:
+            details = {"place": f"positions {low}-{high}", "reason": "the log's pages are damaged"}
+            yield Finding("unreadable", details=details)
