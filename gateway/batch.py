@@ -31,6 +31,10 @@ class Batch:
 class Feed(Protocol):
     """The log as an uplink sees it. Positions rise; a batch shown here is committed and stays until settled or evicted."""
 
+    @property
+    def stream(self) -> str:
+        """The stream that is being written."""
+
     def newest(self) -> int:
         """Position of the last committed batch, 0 if there is none."""
 
@@ -51,6 +55,12 @@ class Feed(Protocol):
 
     def backlog(self, uplink: str) -> tuple[int, int | None]:
         """How many batches are undelivered, and `created_ms` of the oldest (None if there is none)."""
+
+    async def between(self, from_ms: int, to_ms: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
+        """Batches, settled or not, with from_ms <= created_ms < to_ms and position > after, by position."""
+
+    async def evicted(self, from_ms: int, to_ms: int) -> Sequence[tuple[int, int]]:
+        """The parts of [from_ms, to_ms) whose batches were removed, as (from, to) in ms, rising and apart."""
 
 
 def encode(
