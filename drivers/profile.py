@@ -6,7 +6,7 @@ These are pydantic models so that the checks, the JSON Schema and docs/site-file
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from drivers import durations
 from drivers.contract import Flag
@@ -27,7 +27,8 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 class Checked(BaseModel):
     """Base of every settings model: unknown keys are errors, values never change after the check."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # a scale or limit that is no finite number would turn every value into none
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Point(Checked):
@@ -59,6 +60,13 @@ class Point(Checked):
     """What stands behind it: the maker's manual, running code of others, general knowledge, a conclusion."""
     note: str | None = None
     """What to know before trusting it."""
+
+    @field_validator("range")
+    @classmethod
+    def _rising(cls, limits: tuple[float, float] | None) -> tuple[float, float] | None:
+        if limits is not None and limits[0] >= limits[1]:
+            raise ValueError(f"{list(limits)} is no range; write [lowest, highest]")
+        return limits
 
 
 class LineSpec(Checked):

@@ -21,20 +21,44 @@ def checked(model: type[Model], node: Node, problems: list[Problem], what: str) 
     if not isinstance(node.value, dict):
         problems.append(node.problem(f"{what} is {described(node.value)}", "write keys with values"))
         return None
-    odd = [entry for key, entry in node.value.items() if isinstance(entry.value, bool) and not _may_be_bool(model, key)]
-    problems += [entry.problem(f"{described(entry.value)} is no value of this key in {what}") for entry in odd]
+    odd = [key for key, entry in node.value.items() if isinstance(entry.value, bool) and not _may_be_bool(model, key)]
+    for key in odd:
+        entry = node.value[key]
+        problems.append(entry.problem(f"{described(entry.value)} is no value of {key!r} in {what}"))
     try:
         made = model.model_validate(node.plain(), by_alias=True, by_name=False)
     except ValidationError as error:
-        seen: set[tuple[str, int, int]] = set()
-        for detail in error.errors(include_url=False):
-            found = _problem(model, node, detail, what)
-            # the branches of a union each complain of the same value; one complaint is enough
-            if (place := (found.file, found.line, found.column)) not in seen or detail["type"] == "missing":
-                seen.add(place)
-                problems.append(found)
+        details = [
+            detail for detail in error.errors(include_url=False) if not (detail["loc"] and detail["loc"][0] in odd)
+        ]
+        problems += _problems(model, node, details, what)
         return None
     return None if odd else made
+
+
+def _problems(model: type[Checked], node: Node, details: list[Any], what: str) -> list[Problem]:
+    """The problems of one model, without those that only follow from another."""
+    unknown = [str(detail["loc"][-1]) for detail in details if detail["type"] == "extra_forbidden"]
+    meant = {did_you_mean(key, keys_of(model)) for key in unknown}
+    found: list[Problem] = []
+    places: set[tuple[str, int, int]] = set()
+    for detail in details:
+        key = str(detail["loc"][-1]) if detail["loc"] else ""
+        if detail["type"] == "missing" and (
+            f"did you mean {key!r}?" in meant or node.get(_INSTEAD.get(key, "")) is not None
+        ):
+            continue
+        problem = _problem(model, node, detail, what)
+        # the branches of a union each complain of the same value; one complaint is enough
+        place = (problem.file, problem.line, problem.column)
+        if place not in places or detail["type"] == "missing":
+            found.append(problem)
+        places.add(place)
+    return found
+
+
+_INSTEAD = {"table": "modicon", "address": "modicon"}
+"""One key that stands for others: where it is given, it is what is wrong."""
 
 
 def keys_of(model: type[Checked]) -> list[str]:
@@ -102,6 +126,10 @@ def _problem(model: type[Checked], node: Node, detail: Any, what: str) -> Proble
     if kind in ("value_error", "assertion_error"):
         words = str(context.get("error", detail["msg"]))
         message, _, advice = words.partition("; ")
+        if not name:  # a rule of several keys: point at the first of them that it names
+            inner = _named(target, message)
+            if inner is not None:
+                return inner.key_problem(f"{what}: {message}", advice or None)
         prefix = f"{where}: " if name else f"{what}: "
         return target.problem(prefix + message, advice or None)
     if kind == "string_type":
@@ -112,6 +140,13 @@ def _problem(model: type[Checked], node: Node, detail: Any, what: str) -> Proble
             f"{where} is {seen}", _PATTERNS.get(context["pattern"], f"it must match {context['pattern']}")
         )
     return target.problem(f"{where} is {seen}", _advice(kind, context, detail["msg"], given))
+
+
+def _named(node: Node, message: str) -> Node | None:
+    """The entry whose key comes first in the message."""
+    entries = node.value if isinstance(node.value, dict) else {}
+    words = message.replace("`", " ").replace(",", " ").replace(":", " ").split()
+    return next((entries[word] for word in words if word in entries), None)
 
 
 def _inside(node: Node, step: int | str) -> Node | None:
@@ -141,6 +176,8 @@ def _advice(kind: str, context: Any, message: str, given: Any) -> str:
         # a duration is text in the file and seconds behind it
         timed = isinstance(given, str) and given.strip()[-1:] in ("s", "m", "h", "d")
         return f"it must be {words} {durations.written(limit) if timed and limit else f'{limit:.12g}'}"
+    if kind == "finite_number":
+        return "write a finite number; as an invalid value, plain nan or inf"
     if kind.startswith("int_"):
         return "write a whole number"
     if kind.startswith("float_"):

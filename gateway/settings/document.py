@@ -122,8 +122,8 @@ class _Builder:
             position = getattr(error, "position", 0)
             before = text[:position]
             place = (before.count("\n") + 1, position - before.rfind("\n"))
-            code = getattr(error, "character", "?")
-            code = f"{ord(code):#04x}" if isinstance(code, str) and len(code) == 1 else str(code)
+            found = getattr(error, "character", "?")
+            code = f"{found if isinstance(found, int) else ord(found[:1]):#04x}"
             self.problems.append(Problem(self.file, *place, f"character {code} is not allowed in YAML", "remove it"))
         if self.problems:
             raise SettingsError(self.problems)

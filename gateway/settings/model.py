@@ -67,7 +67,8 @@ def _timezone(text: str) -> str:
     return text
 
 
-def _period(written: Any) -> Any:
+def written_period(written: Any) -> Any:
+    """Seconds of `every`; 0.0 for `fastest`. Raises ValueError."""
     if written == "fastest":
         return 0.0
     period_s = durations.seconds(written)
@@ -111,7 +112,7 @@ MqttVersion = Annotated[
 Endpoint = Annotated[str, AfterValidator(_endpoint_text)]
 """`host:port`."""
 Topic = Annotated[str, AfterValidator(_topic)]
-Period = Annotated[float, BeforeValidator(_period, json_schema_input_type=str)]
+Period = Annotated[float, BeforeValidator(written_period, json_schema_input_type=str)]
 """Seconds in the program, 0.0 for `fastest`; `5s` in the file."""
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 """A file. A relative path is looked up beside the site file; for secrets first in $CREDENTIALS_DIRECTORY."""
