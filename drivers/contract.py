@@ -65,6 +65,7 @@ class Skip:
 
     upto: int
     fault: str  # noise, echo, wrong_unit, late, crc
+    unit: Hashable | None = None  # whose frame it was, where that is known: its settling goes on from here
 
 
 @dataclass(frozen=True, slots=True)
