@@ -147,3 +147,12 @@ def test_status_points_and_bad_messages_do_not_disturb(broker: Mosquitto, tmp_pa
     ]
     reasons = [reason for (reason,) in ask(tmp_path, "SELECT reason FROM refused")]
     assert reasons[-1].endswith("is here with another content")
+
+
+def test_questions_of_the_page_are_answered(tmp_path: Path) -> None:
+    page = (CONSUMER.parents[1] / "consume.md").read_text("utf-8")
+    questions = page.split("```sql\n")[1].split("```")[0].split(";\n")
+    assert output(tmp_path, "missing") == []  # makes the tables
+    for question in questions[:-1]:
+        assert ask(tmp_path, question) == []
+    assert len(questions) == 4
