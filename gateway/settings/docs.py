@@ -56,8 +56,8 @@ _SECTIONS: tuple[tuple[str, str, type[Checked], str], ...] = (
     (
         "instruments",
         "A list. With a `profile`, an entry of `points` that has the id of one of the profile's points changes only "
-        "the keys it names; any other id is a further point. Two instruments that read the same register of the same unit "
-        "differently are an error.",
+        "the keys it names; any other id is a further point. Two instruments that read the same register of "
+        "the same unit differently are an error.",
         InstrumentKeys,
         "- {id: oxygen, line: plc, profile: water/ysi_odo, address: 1, every: 10s}",
     ),

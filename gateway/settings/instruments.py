@@ -1,26 +1,19 @@
 """Instrument keys + profile + quantities -> InstrumentSpec."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from drivers import catalogue
+from drivers.modbus.source import ModbusOptions
 from drivers.profile import Checked, InstrumentSpec, LineSpec
+from gateway.settings import registers
 from gateway.settings.check import checked
 from gateway.settings.document import Node
 from gateway.settings.model import InstrumentKeys
-from gateway.settings.points import PlacedPoint, merged, points_of
+from gateway.settings.placed import Placed
+from gateway.settings.points import merged, points_of
 from gateway.settings.problem import Problem, did_you_mean
 from gateway.settings.profiles import Profile, Profiles, unknown_protocol
 from gateway.settings.quantities import Vocabulary
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An instrument with the nodes it came from, for messages."""
-
-    spec: InstrumentSpec
-    node: Node
-    points: Mapping[str, PlacedPoint]
 
 
 class Instruments:
@@ -50,7 +43,7 @@ class Instruments:
             return None
         profile, protocol = source
         points = points_of(node, profile, protocol, self._words, self._problems, what)
-        options = self._options(node, profile, protocol, what)
+        options = self._options(node, profile, protocol, list(points or ()), what)
         every_s = keys and self._every(keys, node, profile, what)
         if keys is None or line is None or points is None or options is None or every_s is None:
             return None
@@ -69,6 +62,8 @@ class Instruments:
             points=tuple(placed.point for placed in points.values()),
             options=options,
         )
+        if protocol.name == "modbus":
+            registers.address(spec, line, node, self._problems)
         return Placed(spec, node, points)
 
     def _line(self, node: Node) -> LineSpec | None:
@@ -107,10 +102,16 @@ class Instruments:
             self._problems.append(place.problem(f"phase of {what} is not shorter than its period"))
         return every_s
 
-    def _options(self, node: Node, profile: Profile | None, protocol: catalogue.Protocol, what: str) -> Checked | None:
+    def _options(
+        self, node: Node, profile: Profile | None, protocol: catalogue.Protocol, present: list[str], what: str
+    ) -> Checked | None:
         own = node.get("options")
         usual = profile.root.get("options") if profile else None
         if own is not None and usual is not None:
             own = merged(usual, own)
-        options = own or usual or Node({}, node.file, node.line, node.column, node.key)
-        return checked(protocol.options, options, self._problems, f"options of {what}")
+        given = own or usual or Node({}, node.file, node.line, node.column, node.key)
+        options = checked(protocol.options, given, self._problems, f"options of {what}")
+        if isinstance(options, ModbusOptions) and present:
+            omitted = [name for name in (profile.points if profile else ()) if name not in present]
+            return registers.rules(options, given, present, omitted, self._problems)
+        return options

@@ -1,22 +1,13 @@
 """Point entries of a profile and of a site file -> the points of one instrument."""
 
-from dataclasses import dataclass
-
 from drivers.catalogue import Protocol
 from drivers.profile import Point
 from gateway.settings.check import checked
 from gateway.settings.document import Node
+from gateway.settings.placed import PlacedPoint
 from gateway.settings.problem import Problem, did_you_mean
 from gateway.settings.profiles import Profile, point_nodes
 from gateway.settings.quantities import Vocabulary
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedPoint:
-    """A point with the node it came from, for messages."""
-
-    point: Point
-    node: Node
 
 
 def points_of(

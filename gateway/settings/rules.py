@@ -7,8 +7,8 @@ from pathlib import Path
 
 from drivers.profile import LineSpec
 from gateway.settings.document import Node
-from gateway.settings.instruments import Placed
 from gateway.settings.model import UplinkSettings
+from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem
 
 

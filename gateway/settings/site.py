@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 
 from drivers.profile import Checked, InstrumentSpec, LineSpec
-from gateway.settings import rules
+from gateway.settings import registers, rules
 from gateway.settings.check import Model, checked, described, keys_of
 from gateway.settings.document import Node, read
-from gateway.settings.instruments import Instruments, Placed
+from gateway.settings.instruments import Instruments
 from gateway.settings.model import (
     ClockSettings,
     CommandSettings,
@@ -26,6 +26,7 @@ from gateway.settings.model import (
     UplinkSettings,
     endpoint,
 )
+from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem, SettingsError, did_you_mean, in_order
 from gateway.settings.profiles import Profiles
 from gateway.settings.quantities import Vocabulary, vocabulary
@@ -179,6 +180,7 @@ class _Reading:
         rules.ids(node.value, self.problems)
         resolver = Instruments(known, self.profiles, self.words, self.problems)
         placed = [made for entry in node.value if (made := resolver.resolve(entry)) is not None]
+        registers.clashes([one for one in placed if one.spec.protocol == "modbus"], self.problems)
         if len(placed) == len(node.value):
             rules.unused(lines, placed, self.problems)
         return placed

@@ -1,0 +1,44 @@
+"""What differs between two configurations in what affects values; the `changes` of `configuration.changed`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from gateway.settings.site import Site, dumped
+
+MOST_CHANGES = 200
+"""Beyond this the event says how many more there are: an event must fit a batch."""
+
+
+def described(site: Site) -> bytes:
+    """Everything of a site that affects values, as JSON: lines and instruments with their points, by name."""
+    parts = {
+        "gateway": site.gateway_id,
+        "timezone": site.timezone,
+        "lines": site.lines,
+        "instruments": {
+            spec.id: {**dumped(spec), "points": {point.id: point for point in spec.points}} for spec in site.instruments
+        },
+    }
+    return orjson.dumps(parts, default=dumped, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def changes(before: bytes, after: bytes) -> list[dict[str, Any]]:
+    """Each difference as {"what": "instruments.cems-1.points.so2.scale", "from": …, "to": …}; null where absent."""
+    found = [
+        {"what": ".".join(path), "from": old, "to": new}
+        for path, old, new in _differences((), orjson.loads(before), orjson.loads(after))
+    ]
+    if len(found) > MOST_CHANGES:
+        more = len(found) - MOST_CHANGES
+        found = [*found[:MOST_CHANGES], {"what": f"and {more} more", "from": None, "to": None}]
+    return found
+
+
+def _differences(path: tuple[str, ...], old: Any, new: Any) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _differences((*path, key), old.get(key), new.get(key))
+    elif old != new:
+        yield path, old, new
