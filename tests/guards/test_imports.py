@@ -38,7 +38,10 @@ DOORS = {
 # Pure code: no clock, no I/O, no logging.
 PURE = (
     "drivers.contract", "drivers.errors", "drivers.profile", "drivers.durations", "drivers.measure",
-    "drivers.modbus.codec", "drivers.modbus.words", "drivers.modbus.plan",
+    "drivers.modbus.source", "drivers.modbus.options", "drivers.modbus.units", "drivers.modbus.ask",
+    "drivers.modbus.codec", "drivers.modbus.mbap", "drivers.modbus.rtu", "drivers.modbus.ascii", "drivers.modbus.crc",
+    "drivers.modbus.words", "drivers.modbus.numbers", "drivers.modbus.flags", "drivers.modbus.plan",
+    "drivers.modbus.load",
     "gateway.reading", "gateway.batch", "gateway.polling.schedule", "gateway.polling.silence", "gateway.pipeline",
 )  # fmt: skip
 IMPURE = {"asyncio", "time", "logging", "socket", "os", "threading", "subprocess", "random", "sqlite3"}
