@@ -15,6 +15,7 @@ from gateway.evidence.item import Item
 from gateway.evidence.report import Report
 from gateway.evidence.words import FINDINGS, NOTES
 from gateway.reading import Event
+from gateway.signing import checkpoint_text
 from tests.fakes.feed import GATEWAY, FakeFeed, packed, signed_feed, signer
 
 PINNED = signer().key
@@ -136,6 +137,16 @@ def test_checkpoint_of_another_batch_is_named() -> None:
     assert kinds(check(feed.bodies)) == ["checkpoint"]
 
 
+def test_checkpoint_under_another_number_is_named() -> None:
+    feed = FakeFeed()
+    feed.start()
+    head = digest(feed.bodies[0])
+    data = {"seq": 9, "head": head, "signature": feed.key.sign(checkpoint_text(GATEWAY, feed.stream, 9, head))}
+    feed.add(events=[Event(0, "log.checkpoint", data | {"key": feed.key.key})])
+    feed.checkpoint()
+    assert kinds(check(feed.bodies)) == ["checkpoint"]
+
+
 def test_batch_without_chain_start_is_named() -> None:
     feed = FakeFeed()
     feed.bodies.append(b"not the feed's")
@@ -220,7 +231,17 @@ def test_batch_on_another_gateway_s_topic_is_named() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"{", b"\xff", b"\x78\x01junk", b"[]", b"{}", b'{"v":2,"seq":1}', packed([b"{}" * 99])[0][:-3]],
+    [
+        packed([b"{}"])[0] + b"x",
+        b"",
+        b"{",
+        b"\xff",
+        b"\x78\x01junk",
+        b"[]",
+        b"{}",
+        b'{"v":2,"seq":1}',
+        packed([b"{}" * 99])[0][:-3],
+    ],
 )
 def test_what_is_no_batch_is_named_with_its_place(payload: bytes) -> None:
     report = check([payload], topic=f"x/{GATEWAY}/data")

@@ -160,6 +160,23 @@ def test_kept_state_continues_the_account() -> None:
     assert later.state() == account.state()
 
 
+def test_day_told_before_a_kill_is_not_told_again() -> None:
+    feed, account = FakeFeed(), counter()
+    kept = account.state()
+    row = reading(MIDNIGHT - 5000)
+    account.count(row)
+    feed.add([row])
+    feed.add(events=account.events(MIDNIGHT + GRACE_MS))
+    after = counter()
+    after.restore(kept)
+    for body in feed.bodies:
+        after.count_body(orjson.loads(body))
+    assert after.events(MIDNIGHT + 2 * GRACE_MS) == []
+    after.count(reading(MIDNIGHT - 4000))
+    (event,) = after.events(MIDNIGHT + 3 * GRACE_MS)
+    assert event.data["rev"] == 1
+
+
 @pytest.mark.parametrize("state", [b"", b"{}", b"[]", b'{"v":1}', b'{"v":1,"forgotten":{},"days":[[1]]}', b"\xff"])
 def test_what_is_no_kept_state_is_refused(state: bytes) -> None:
     with pytest.raises(ValueError, match="no kept state"):
