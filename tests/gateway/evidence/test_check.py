@@ -17,6 +17,7 @@ from gateway.evidence.words import FINDINGS, NOTES
 from gateway.reading import Event
 from gateway.signing import checkpoint_text
 from tests.fakes.feed import GATEWAY, FakeFeed, packed, signed_feed, signer
+from tests.gateway.evidence.mutations import BEFORE_LAST_CHECKPOINT, WAYS, mutated
 
 PINNED = signer().key
 
@@ -275,29 +276,9 @@ async def test_messages_of_a_broker_are_checked_as_they_come() -> None:
     assert (await check_messages(messages(), PINNED)).proven
 
 
-def _mutate(bodies: list[bytes], index: int, how: str, place: int, value: int) -> list[bytes]:
-    """A feed that differs from the given one in batch `index`, or in what stands around it."""
-    bodies = list(bodies)
-    body = bodies[index]
-    match how:
-        case "remove":
-            del bodies[index]
-        case "flip":
-            at = place % len(body)
-            bodies[index] = body[:at] + bytes([body[at] ^ (1 + value % 255)]) + body[at + 1 :]
-        case "cut":
-            bodies[index] = body[: place % len(body)]
-        case "insert":
-            at = place % (len(body) + 1)
-            bodies[index] = body[:at] + bytes([value]) + body[at:]
-        case "twin":
-            bodies.insert(place % len(bodies), body.replace(b'"clock":"synced"', b'"clock":"holdover"'))
-    return bodies
-
-
 @given(
-    st.integers(1, 12),
-    st.sampled_from(["remove", "flip", "cut", "insert", "twin"]),
+    st.sampled_from(BEFORE_LAST_CHECKPOINT),
+    st.sampled_from(WAYS),
     st.integers(0, 10_000),
     st.integers(0, 255),
     st.randoms(use_true_random=False),
@@ -308,9 +289,9 @@ def test_every_mutation_before_the_last_checkpoint_is_found(
 ) -> None:
     """The last batch has no successor that speaks of it: the report states that it is not signed yet."""
     bodies = signed_feed().bodies
-    mutated = _mutate(bodies, index, how, place, value)
-    order.shuffle(mutated)
-    report = check(mutated)
+    feed = mutated(bodies, index, how, place, value)
+    order.shuffle(feed)
+    report = check(feed)
     assert not report.consistent, (how, index, place, value)
     assert report.text("x", 0)
 
