@@ -1,0 +1,184 @@
+"""Every profile is asked the same questions."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from drivers import catalogue
+from drivers.modbus.source import MASKED, PLAIN, ModbusOptions, ModbusPoint
+from drivers.profile import Point
+from gateway.settings import load
+from gateway.settings.problem import Problem
+from gateway.settings.profiles import Profile, load_profile
+from gateway.settings.quantities import Vocabulary
+from gateway.settings.site import quantities
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "config" / "profiles"
+NAMES = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.glob("*/*.yaml"))]
+WANTED = {
+    "vapour_recovery/anysafe_al2", "vapour_recovery/pressure_a1", "boiler_cems/teledyne_t100", "water/ysi_odo",
+    "water/ysi_iq_sensornet", "water/tuf_2000f",
+}  # fmt: skip
+
+SITE = """\
+gateway: {{id: test}}
+lines: {{line: {{serial: /dev/none, {serial}}}}}
+instruments: [{{id: one, line: line, profile: {profile}, address: {address}}}]
+"""
+
+
+def profile_of(name: str) -> Profile:
+    problems: list[Problem] = []
+    profile = load_profile(name, FOLDER / f"{name}.yaml", problems)
+    assert not problems
+    assert profile is not None
+    return profile
+
+
+def resolved(name: str, folder: Path) -> tuple[tuple[Point, ...], ModbusOptions]:
+    """Points and options of one instrument with this profile and nothing else, on the line it was made for."""
+    keys = profile_of(name).keys
+    path = folder / "site.yaml"
+    serial = f"baudrate: {keys.serial.baudrate}, parity: {keys.serial.parity}" if keys.serial else "baudrate: 19200"
+    path.write_text(SITE.format(profile=name, address=keys.address or 1, serial=serial), "utf-8")
+    spec = load(path).instruments[0]
+    assert isinstance(spec.options, ModbusOptions)
+    return spec.points, spec.options
+
+
+@pytest.fixture(scope="module")
+def words() -> Vocabulary:
+    return quantities([ROOT / "config"], [])
+
+
+def test_there_are_at_least_thirty_profiles_and_the_six_that_the_demo_needs() -> None:
+    assert len(NAMES) >= 30
+    assert set(NAMES) >= WANTED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_makes_an_instrument_as_it_is(name: str, tmp_path: Path) -> None:
+    points, _ = resolved(name, tmp_path)
+    assert points
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_point_has_its_evidence(name: str) -> None:
+    """A page of the manual, or an honest word that there is none."""
+    profile = profile_of(name)
+    made = [(entry.get("page"), entry.get("confidence")) for entry in profile.points.values()]
+    if profile.keys.confidence == "manual":
+        bare = [id_ for id_, (page, sure) in zip(profile.points, made, strict=True) if page is None and sure is None]
+        assert not bare
+    else:
+        assert any("manual" in source for source in profile.keys.sources), "say that no manual was seen"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_sure_is_said_and_can_be_changed(name: str) -> None:
+    keys = profile_of(name).keys
+    unsure = keys.confidence != "manual" or "inferred" in str(keys.points) or "general" in str(keys.points)
+    assert keys.caveats or not unsure or keys.confidence == "general"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_number_has_a_unit_or_says_who_gives_it(name: str, tmp_path: Path) -> None:
+    points, _ = resolved(name, tmp_path)
+    bare = [
+        point.id
+        for point in points
+        if isinstance(point, ModbusPoint) and not point.unit and point.type not in PLAIN and not point.states
+    ]
+    if bare:
+        assert any("site file" in caveat or "map" in caveat for caveat in profile_of(name).keys.caveats), bare
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_factor_code_stands_with_its_own_unit(name: str, tmp_path: Path, words: Vocabulary) -> None:
+    units = {quantity.factor: quantity.unit for quantity in words.quantities.values() if quantity.factor}
+    points, _ = resolved(name, tmp_path)
+    assert [point.id for point in points if point.factor and units[point.factor] != point.unit] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_points_read_the_same_thing(name: str, tmp_path: Path) -> None:
+    points, _ = resolved(name, tmp_path)
+    read = [
+        (point.table, point.address, point.bit, point.mask, point.type)
+        for point in points
+        if isinstance(point, ModbusPoint)
+    ]
+    assert len(read) == len(set(read))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_points_overlap_only_as_parts_of_one_register(name: str, tmp_path: Path) -> None:
+    points, _ = resolved(name, tmp_path)
+    cells: dict[tuple[str, int], ModbusPoint] = {}
+    for point in points:
+        assert isinstance(point, ModbusPoint)
+        for offset in range(point.count):
+            other = cells.setdefault((point.table, point.address + offset), point)
+            parts = other.type in MASKED and point.type in MASKED and (other.mask or other.bit is not None)
+            assert other is point or parts, f"{other.id} and {point.id}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flag_rules_speak_of_points_that_are_there(name: str, tmp_path: Path) -> None:
+    points, options = resolved(name, tmp_path)
+    ids = {point.id for point in points}
+    assert all(set(rule.points or ()) <= ids for rule in options.flags)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_that_belong_together_fit_one_request(name: str, tmp_path: Path) -> None:
+    points, options = resolved(name, tmp_path)
+    groups: dict[str, list[tuple[int, int]]] = {}
+    for point in points:
+        if isinstance(point, ModbusPoint) and point.together:
+            groups.setdefault(point.together, []).append((point.address, point.address + point.count))
+    for rule in options.flags:
+        if rule.together and rule.address is not None:
+            groups.setdefault(rule.together, []).append((rule.address, rule.address + 1))
+    for group, spans in groups.items():
+        width = max(end for _, end in spans) - min(start for start, _ in spans)
+        assert width <= options.registers_per_request, group
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_protocol_is_there(name: str) -> None:
+    assert catalogue.protocol(profile_of(name).keys.protocol).point
+
+
+def examples() -> list[tuple[str, int]]:
+    return [(name, number) for name in NAMES for number in range(len(profile_of(name).keys.examples))]
+
+
+@pytest.mark.parametrize(("name", "number"), examples())
+def test_it_decodes_its_example(name: str, number: int, tmp_path: Path) -> None:
+    """By the profile's own words alone: register times scale plus offset, as the manual would have it done by hand."""
+    example = profile_of(name).keys.examples[number]
+    request, reply = bytes.fromhex(example.request), bytes.fromhex(example.reply)
+    assert len(request) == 8
+    function, first, count = struct.unpack(">xBHHxx", request)
+    assert reply[1] == function
+    assert reply[2] == 2 * count == len(reply) - 5
+    registers = reply[3:-2]
+    points = {point.id: point for point in resolved(name, tmp_path)[0] if isinstance(point, ModbusPoint)}
+    assert example.values
+    for id_, wanted in example.values.items():
+        point = points[id_]
+        assert {"holding": 3, "input": 4}[point.table] == function
+        start = 2 * (point.address - first)
+        data = registers[start : start + 2 * point.count]
+        if point.order == "CDAB":
+            data = data[2:] + data[:2]
+        form = {"uint16": ">H", "int16": ">h", "uint32": ">I", "int32": ">i", "float32": ">f"}[point.type]
+        value = struct.unpack(form, data)[0] * point.scale + point.offset
+        assert value == pytest.approx(wanted, rel=1e-6)
+
+
+def test_some_profiles_bring_examples() -> None:
+    assert len(examples()) >= 2
