@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 CHUNK = 256
@@ -22,6 +22,8 @@ BUSY_S = 5.0
 SKIP_LIMIT = 10_000
 """Unreadable positions in a row after which the rest of a damaged file is given up."""
 
+_TROUBLE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+"""Primary result codes that say nothing of the file's contents."""
 
 _SELECT = "SELECT position, stream, seq, created_ms, crc, body FROM batches"
 
@@ -75,22 +77,20 @@ class Archive:
         chunk, skipped = CHUNK, 0
         last = self.span()[1]
         while skipped < SKIP_LIMIT:
-            try:
-                rows = self._database.execute(f"{_SELECT} WHERE position > ? ORDER BY position LIMIT ?", (after, chunk))
-                found = rows.fetchall()
-            except sqlite3.DatabaseError:
-                if chunk > 1:  # find the bad row
-                    chunk = 1
-                    continue
+            found = self._chunk(after, chunk)
+            if self._still and self._stamp() != self._opened:
+                self._database.close()
+                self._open()
+                continue
+            if found is None and chunk > 1:  # find the bad row
+                chunk = 1
+                continue
+            if found is None:
                 after += 1
                 skipped += 1
                 self._damage(after)
                 if after == last:
                     return
-                continue
-            if self._still and self._live():
-                self._database.close()
-                self._open()
                 continue
             if not found:
                 return
@@ -99,25 +99,38 @@ class Archive:
                 after = row[0]
                 yield _row(*row)
 
+    def _chunk(self, after: int, limit: int) -> list[tuple[Any, ...]] | None:
+        """The next rows, None where the file is damaged. Raises NoLog where it is the disk or a writer."""
+        try:
+            rows = self._database.execute(f"{_SELECT} WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
+            return rows.fetchall()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in _TROUBLE:
+                raise NoLog(f"{self.path}: the log cannot be read on after position {after} ({error})") from error
+            return None
+
     def _damage(self, position: int) -> None:
         if self.damaged and self.damaged[-1][1] == position - 1:
             self.damaged[-1] = (self.damaged[-1][0], position)
         else:
             self.damaged.append((position, position))
 
-    def _live(self) -> bool:
-        return self._wal.exists() and self._wal.stat().st_size > 0
+    def _stamp(self) -> tuple[int, int, int]:
+        """What changes whenever anything is written: the file's time and size, the WAL's size."""
+        log = self.path.stat()
+        return log.st_mtime_ns, log.st_size, self._wal.stat().st_size if self._wal.exists() else 0
 
     def _open(self) -> None:
         """Open without leaving anything beside the log.
 
         A log that was stopped cleanly has no WAL. SQLite would make an empty one, which could pass for the WAL of
         an unclean stop, and refuse where it cannot (a USB stick, another user's log). The file itself changes only
-        once there is a WAL, so without one it is read as immutable, and read again if one has appeared meanwhile.
+        through a WAL, so without one it is read as immutable, and read again if anything was written meanwhile.
         """
         if not self.path.is_file():
             raise NoLog(f"{self.path}: there is no such file")
-        self._still = not self._live()
+        self._opened = self._stamp()
+        self._still = self._opened[2] == 0
         name = f"file:{quote(str(self.path.absolute()))}?mode=ro" + ("&immutable=1" if self._still else "")
         self._database = sqlite3.connect(name, uri=True, isolation_level=None, timeout=BUSY_S)
         self._database.text_factory = lambda text: text.decode("utf-8", "replace")  # damage must not stop a reader

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.log import archive
 from gateway.log.archive import Archive, NoLog, is_log
 from tests.fakes.feed import signed_feed
 from tests.fakes.log_file import append, write_log
@@ -54,6 +55,23 @@ def test_writer_that_starts_while_a_stopped_log_is_read_is_noticed(tmp_path: Pat
         finally:
             writer.close()
     assert [row.body for row in seen] == bodies[:700]
+
+
+def test_log_that_a_writer_holds_alone_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "BUSY_S", 0.1)
+    path = write_log(tmp_path / "log.db", signed_feed(600).bodies)
+    with Archive(path) as reader:
+        rows = reader.rows()
+        next(rows)
+        writer = sqlite3.connect(path, isolation_level=None)
+        try:
+            writer.execute("PRAGMA locking_mode=EXCLUSIVE")
+            writer.execute("UPDATE batches SET crc = crc WHERE position = 1")
+            with pytest.raises(NoLog, match="locked"):
+                list(rows)
+            assert not reader.damaged
+        finally:
+            writer.close()
 
 
 def test_reader_does_not_keep_the_writer_s_wal_from_being_reused(tmp_path: Path) -> None:
