@@ -66,7 +66,7 @@ def test_log_that_a_writer_holds_alone_is_no_damage(tmp_path: Path, monkeypatch:
         writer = sqlite3.connect(path, isolation_level=None)
         try:
             writer.execute("PRAGMA locking_mode=EXCLUSIVE")
-            writer.execute("UPDATE batches SET crc = crc WHERE position = 1")
+            writer.execute("UPDATE batches SET crc = crc + 1 WHERE position = 1")
             with pytest.raises(NoLog, match="locked"):
                 list(rows)
             assert not reader.damaged
