@@ -62,6 +62,7 @@ class FeedCheck:
         self._omitted = 0
         self._other = 0
         self._evicted: dict[tuple[str, str], list[Finding]] = {}
+        self._removed: dict[str, list[Finding]] = {}  # by stream, as a log says of itself
         self._started: dict[tuple[str, str], Mapping[str, Any] | None] = {}  # by stream: its `previous`
         self._seals: set[str] = set()
         self._rewritten: set[tuple[str, str]] = set()
@@ -90,8 +91,8 @@ class FeedCheck:
             self._find(Finding("unreadable", details={"place": item.place, "reason": str(error)}))
 
     def _note_source(self, finding: Finding) -> None:
-        if finding.kind in ("removed", "evicted"):
-            self._evicted.setdefault((finding.gateway or "", finding.stream or ""), []).append(finding)
+        if finding.kind == "removed":
+            self._removed.setdefault(finding.stream or "", []).append(finding)
         else:
             self._find(finding)
 
@@ -197,9 +198,9 @@ class FeedCheck:
 
     def report(self) -> Report:
         """What can be said of everything taken so far."""
-        conclusions = Conclusions(
-            self._chains, self._started, self._evicted, self._rewritten, self._pinned, self._seals
-        )
+        names = {*self._evicted, *self._chains}
+        absences = {name: [*self._evicted.get(name, ()), *self._removed.get(name[1], ())] for name in names}
+        conclusions = Conclusions(self._chains, self._started, absences, self._rewritten, self._pinned, self._seals)
         found = [*self._findings, *conclusions.findings]
         if self._pinned:
             strangers = sorted(self._seals - {self._pinned})

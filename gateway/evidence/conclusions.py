@@ -61,21 +61,21 @@ class Conclusions:
 
     def _missing(self, name: Name, first: int, last: int, kind: str, **details: Any) -> None:
         """Batches that are not there: notes where an eviction or the log explains them, findings for the rest."""
-        at = first
-        for absence in sorted(self._absences.get(name, ()), key=_range):
-            low, high = max(at, absence.first or 0), min(last, absence.last or 0)
-            if low > high:
-                continue
-            if low > at:
-                self.findings.append(Finding(kind, *name, at, low - 1, details))
-                self._lack(name[0], float("-inf"), float("inf"))
-            self.notes.append(Finding(absence.kind, *name, low, high, absence.details))
-            times = absence.details
-            self._lack(name[0], times.get("from", float("-inf")) - DAY_MS, times.get("to", float("inf")) + DAY_MS)
-            at = high + 1
-        if at <= last:
-            self.findings.append(Finding(kind, *name, at, last, details))
+        rest = [(first, last)]
+        for absence in sorted(self._absences.get(name, ()), key=lambda one: (one.kind, _range(one))):  # evicted first
+            low, high = _range(absence)
+            for start, end in [run for run in rest if run[0] <= high and run[1] >= low]:
+                rest.remove((start, end))
+                rest += [run for run in ((start, low - 1), (high + 1, end)) if run[0] <= run[1]]
+                self._explained(name, absence, max(start, low), min(end, high))
+        for start, end in sorted(rest):
+            self.findings.append(Finding(kind, *name, start, end, details))
             self._lack(name[0], float("-inf"), float("inf"))
+
+    def _explained(self, name: Name, absence: Finding, first: int, last: int) -> None:
+        self.notes.append(Finding(absence.kind, *name, first, last, absence.details))
+        times = absence.details
+        self._lack(name[0], times.get("from", float("-inf")) - DAY_MS, times.get("to", float("inf")) + DAY_MS)
 
     def _lack(self, gateway: str, from_ms: float, to_ms: float) -> None:
         self._incomplete.setdefault(gateway, []).append((from_ms, to_ms))

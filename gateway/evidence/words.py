@@ -95,8 +95,8 @@ NOTES: dict[str, tuple[str, str]] = {
         "第 {span} 批（共 {count} 批）不在记录中：网关已报告因 {reason} 在送达前被淘汰。",
     ),
     "removed": (
-        "Batches {span} ({count}) are no longer in the log: it states that it removed them after delivery.",
-        "第 {span} 批（共 {count} 批）已不在日志中：日志注明其在送达后被清除。",
+        "Batches {span} ({count}) are no longer in the log: it has recorded that it removed them itself.",
+        "第 {span} 批（共 {count} 批）已不在日志中：日志自身记载已将其清除。",
     ),
     "begins": (
         "The record begins with batch {first}; what came before is outside it.",

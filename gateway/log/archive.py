@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+import orjson
+
 CHUNK = 256
 """Rows of one short transaction: at a few KiB a row about a megabyte."""
 
@@ -71,6 +73,16 @@ class Archive:
         except sqlite3.DatabaseError:
             return 0
         return answer or 0
+
+    def gone(self) -> list[tuple[int, int]]:
+        """Runs of positions that the log has recorded as removed by itself (size, age, damage); empty if it has not."""
+        try:
+            value, crc = self._database.execute("SELECT value, crc FROM state WHERE name = 'gone'").fetchone()
+            if zlib.crc32(value, zlib.crc32(b"gone")) != crc:
+                return []
+            return [(int(first), int(last)) for first, last in orjson.loads(value)]
+        except (sqlite3.DatabaseError, TypeError, ValueError):  # no such table or row, or a damaged one
+            return []
 
     def rows(self, after: int = 0) -> Iterator[Row]:
         """All rows with a position above `after`, rising; what cannot be read is skipped and noted in `damaged`."""

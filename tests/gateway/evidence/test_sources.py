@@ -3,6 +3,7 @@
 import base64
 import gzip
 import sqlite3
+import zlib
 from pathlib import Path
 
 import orjson
@@ -128,6 +129,47 @@ def test_row_filed_under_another_seq_is_named(tmp_path: Path) -> None:
     database.commit()
     database.close()
     assert [finding.kind for finding in check_feed(open_record(path), PINNED).findings] == ["row"]
+
+
+def _without(path: Path, first: int, last: int, gone: list[tuple[int, int]] | None) -> Path:
+    """The log with rows deleted, and what it says of that itself."""
+    value = orjson.dumps(gone)
+    database = sqlite3.connect(path)
+    database.execute("DELETE FROM batches WHERE position BETWEEN ? AND ?", (first, last))
+    if gone is not None:
+        database.execute("CREATE TABLE state (name TEXT, crc INTEGER, value BLOB)")
+        database.execute("INSERT INTO state VALUES ('gone', ?, ?)", (zlib.crc32(value, zlib.crc32(b"gone")), value))
+    database.commit()
+    database.close()
+    return path
+
+
+def test_row_deleted_from_a_log_is_a_gap(tmp_path: Path) -> None:
+    path = _without(write_log(tmp_path / "log.db", signed_feed().bodies), 5, 6, None)
+    assert [(row.kind, row.first, row.last) for row in check_feed(open_record(path)).findings] == [("gap", 5, 6)]
+
+
+def test_rows_the_log_removed_itself_are_stated_and_no_more_than_these(tmp_path: Path) -> None:
+    path = _without(write_log(tmp_path / "log.db", signed_feed().bodies), 5, 8, [(1, 2), (6, 7)])
+    report = check_feed(open_record(path), PINNED)
+    assert [(row.kind, row.first, row.last) for row in report.findings] == [("gap", 5, 5), ("gap", 8, 8)]
+    assert ("removed", 6, 7) in [(note.kind, note.first, note.last) for note in report.notes]
+
+
+def test_rows_removed_at_the_border_of_two_streams_are_stated(tmp_path: Path) -> None:
+    one = signed_feed()
+    two = FakeFeed(stream="01JD9QBBBB")
+    two.at_ms = one.at_ms + 1000
+    two.start({"stream": one.stream, "last": len(one.bodies)})
+    two.checkpoint()
+    two.poll()
+    two.checkpoint()
+    path = write_log(tmp_path / "log.db", [*one.bodies, *two.bodies])
+    report = check_feed(open_record(_without(path, 13, 16, [(13, 16)])), PINNED)
+    assert report.proven
+    assert [(note.kind, note.stream, note.first, note.last) for note in report.notes if note.kind == "removed"] == [
+        ("removed", two.stream, 1, 2)
+    ]
 
 
 def test_progress_is_told_in_bytes_or_rows(tmp_path: Path) -> None:
