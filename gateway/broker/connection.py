@@ -57,8 +57,12 @@ async def connect(
         async with asyncio.timeout_at(given_up):
             client, own_expiry_s = await _in_thread(partial(_open, address, will, largest, timeout_s))
         connection = Connection(client, address, loop, own_expiry_s)
-        async with asyncio.timeout_at(given_up):
-            await connection.accepted
+        try:
+            async with asyncio.timeout_at(given_up):
+                await connection.accepted
+        finally:
+            if not _succeeded(connection.accepted):
+                connection.close("not accepted")
     except TimeoutError:
         raise ConnectFailed("timeout", f"{address.host}:{address.port}: no answer in {timeout_s:g} s") from None
     return connection
@@ -357,6 +361,10 @@ class _Heard:
     def log(self, level: int, text: str, *arguments: Any) -> None:
         if level >= 30:  # logging.WARNING; below it nothing is formatted
             self.last = str(arguments[0]) if arguments else text
+
+
+def _succeeded(future: "asyncio.Future[None]") -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 def _settle(answered: "asyncio.Future[int]", code: int) -> None:

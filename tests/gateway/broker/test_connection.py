@@ -50,7 +50,7 @@ async def test_a_killed_broker_ends_the_connection_and_waiting_calls(tmp_path: P
         waiting = asyncio.ensure_future(connection.publish("a", b""))
         await asyncio.sleep(0)
         broker.kill()
-        with pytest.raises(Lost, match="closed|broke"):
+        with pytest.raises(Lost, match=r"closed|broke"):
             await waiting
         assert connection.by_peer
         with pytest.raises(Lost):

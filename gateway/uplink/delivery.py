@@ -1,0 +1,291 @@
+"""What is sent over one connection: live batches as they are committed, the backlog behind them in order.
+
+    feed ── committed_after ──► live ────┐
+                                         ├─ window ─► send ─► PUBACK ─► settle, or keep and try again
+         ── undelivered ──────► backlog ─┘
+
+Live batches are those committed since the connection was made; what they leave behind (refused, fallen out of the
+feed's memory, passed over while nobody listens) becomes backlog, oldest first. A batch is settled only by the
+PUBACK of a connection that is still the current one.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from drivers.measure import Histogram
+from gateway.batch import Batch, Feed
+from gateway.broker import Connection, Lost
+from gateway.uplink.pace import Pace
+from gateway.uplink.refusals import FAILURE, TOO_LARGE, UNHEARD, Asking, LaneState, Refusals, name
+from gateway.uplink.requests import Request, Requests
+from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.window import Lane, Window
+
+logger = logging.getLogger(__name__)
+
+PAGE = 64
+"""Batches read from the log at once, at most."""
+PAGE_BYTES = 1 << 20
+"""About so many bytes of the backlog are in memory at once."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What health reads of an uplink's deliveries."""
+
+    acknowledged: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    acknowledge_seconds: Histogram = field(
+        default_factory=lambda: Histogram((0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20))
+    )
+
+
+class Lanes:
+    """How the broker treats the two topics and each refused batch; outlives connections."""
+
+    def __init__(self, data: str, backfill: str, ask_every_s: float) -> None:
+        self.live = LaneState(data)
+        self.backlog = LaneState(backfill)
+        self.asking = Asking(ask_every_s, (self.live, self.backlog))
+        self.refusals = Refusals()
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the broker said that nobody listens."""
+        return name(UNHEARD) in (self.live.asking, self.backlog.asking)
+
+
+class Delivery:
+    """Delivers over `connection` until it is lost. `live`, `backlog` and `watch` run side by side and raise Lost."""
+
+    def __init__(
+        self,
+        uplink: str,
+        connection: Connection,
+        feed: Feed,
+        settings: UplinkSettings,
+        lanes: Lanes,
+        counts: Counts,
+        requests: Requests,
+    ) -> None:
+        self._uplink = uplink
+        self._connection = connection
+        self._feed = feed
+        self._settings = settings
+        self._lanes = lanes
+        self._counts = counts
+        self._requests = requests
+        self._now = asyncio.get_running_loop().time
+        spared = max(1, connection.window // 4)  # slots that the backlog leaves to live batches
+        self._pace = Pace(settings.backlog_rate, connection.window - spared, self._now())
+        self.window = Window(connection.window, self._pace)
+        self._position = feed.newest()
+        self._in_flight: dict[int, float] = {}  # position -> when it was sent, in that order
+        self._more = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._from_start = False
+        self._again: asyncio.TimerHandle | None = None
+        self._mean_bytes = float(PAGE_BYTES / 8)
+
+    async def live(self) -> None:
+        """Send what is committed from now on, in order, at once."""
+        lane = self._lanes.live
+        while True:
+            batches = await self._feed.committed_after(self._position)
+            self._pace.committed(len(batches), self._now())
+            if not batches:  # all of it has left the feed's memory already
+                self._position = self._feed.newest()
+                self._leave_to_backlog()
+            elif batches[0].position != self._position + 1:
+                self._leave_to_backlog()
+            for batch in batches:
+                lane.wants = True
+                if self._lanes.asking.wait_s(lane, self._now()) > 0:
+                    self._leave_to_backlog()
+                else:
+                    if not self.window.try_take(Lane.LIVE):
+                        await self.window.take(Lane.LIVE)
+                    self._send(batch, lane, Lane.LIVE)
+                self._position = batch.position
+            if self.caught_up():
+                self._idle.set()
+
+    async def backlog(self) -> None:
+        """Send what the live lane does not, oldest first, and what was asked for, at the pace of the connection."""
+        while True:
+            self._more.clear()
+            await self._oldest_first()
+            while (request := self._requests.current()) is not None and not self._more.is_set():
+                request.begin()
+                await self._requested(request)
+                await self._either(self._more, request.answered)
+            self._lanes.backlog.wants = False
+            await self._either(self._more, self._requests.waiting)
+
+    async def watch(self) -> None:
+        """Raise Lost when a batch stays without an acknowledgement for too long."""
+        limit_s = self._settings.acknowledge_timeout_s
+        while True:
+            oldest = next(iter(self._in_flight.values()), None)
+            left_s = limit_s if oldest is None else oldest + limit_s - self._now()
+            if left_s <= 0:
+                raise Lost(f"no acknowledgement in {limit_s:g} s")
+            await asyncio.sleep(left_s)
+
+    async def finish(self) -> None:
+        """Wait until all that is committed by now is sent live and acknowledged. The caller has a timeout."""
+        while not self.caught_up():
+            self._idle.clear()
+            await self._idle.wait()
+
+    def close(self) -> None:
+        """The connection is no longer used."""
+        if self._again is not None:
+            self._again.cancel()
+
+    def caught_up(self) -> bool:
+        """Whether nothing is on its way and the live lane has seen everything."""
+        return not self._in_flight and self._position >= self._feed.newest()
+
+    async def _oldest_first(self) -> None:
+        """One pass over the backlog as it is and as it grows meanwhile."""
+        after = 0
+        while page := await self._page(after):
+            for batch in page:
+                if self._from_start:
+                    break
+                after = batch.position
+                if batch.position in self._in_flight:
+                    continue
+                if (wait_s := self._lanes.refusals.wait_s(batch.position, self._now())) > 0:
+                    self._again_in(wait_s)
+                    continue
+                await self._send_backlog(batch)
+            if self._from_start:
+                self._from_start = False
+                after = 0
+
+    async def _page(self, after: int) -> Sequence[Batch]:
+        limit = max(1, min(PAGE, int(PAGE_BYTES / self._mean_bytes)))
+        page = await self._feed.undelivered(self._uplink, self._position + 1, after, limit)
+        if page:
+            self._mean_bytes = max(1.0, sum(len(batch.body) for batch in page) / len(page))
+        return page
+
+    async def _requested(self, request: Request) -> None:
+        """Send what is left of one request."""
+        while not self._more.is_set():
+            limit = max(1, min(PAGE, int(PAGE_BYTES / self._mean_bytes)))
+            page = await self._feed.between(request.from_ms, request.until_ms, request.after, limit)
+            if not page:
+                request.all_sent()
+                return
+            for batch in page:
+                if request.take(batch) and batch.position not in self._in_flight:
+                    await self._send_backlog(batch)
+
+    async def _send_backlog(self, batch: Batch) -> None:
+        lane = self._lanes.backlog
+        lane.wants = True
+        while (wait_s := self._lanes.asking.wait_s(lane, self._now())) > 0:
+            self._opened.clear()
+            await self._either_for(wait_s, self._opened)
+            if self._from_start:  # an older one came back
+                return
+        if (wait_s := self._pace.wait_s(self._now())) > 0:
+            await asyncio.sleep(wait_s)
+        if not self.window.try_take(Lane.BACKLOG):
+            await self.window.take(Lane.BACKLOG)
+        self._pace.sent(self._now())
+        self._send(batch, lane, Lane.BACKLOG)
+
+    def _send(self, batch: Batch, lane: LaneState, which: Lane) -> None:
+        now = self._now()
+        if lane.asking is not None:
+            self._lanes.asking.asked(lane, now)
+        self._in_flight[batch.position] = now
+        done = partial(self._answered, batch.position, lane, which, now)
+        if self._connection.fits(lane.topic, batch.body):
+            self._connection.send(lane.topic, batch.body, done)
+        else:
+            done(TOO_LARGE)
+
+    def _answered(self, position: int, lane: LaneState, which: Lane, sent_at: float, code: int) -> None:
+        """The PUBACK of one batch, called by the connection as it reads it."""
+        now = self._now()
+        del self._in_flight[position]
+        if which is Lane.BACKLOG:
+            self._pace.acknowledged(now - sent_at, now)
+        self.window.release(which)
+        if code < FAILURE and (code != UNHEARD or self._settings.accept_unheard):
+            self._counts.acknowledged += 1
+            self._counts.acknowledge_seconds.observe(now - sent_at)
+            self._feed.settle(self._uplink, position)
+            self._lanes.refusals.settled(position)
+            self._requests.settled(position)
+            if lane.success():
+                logger.info("uplink %s: %s is accepted again", self._uplink, lane.topic)
+                self._lanes.asking.opened()
+                self._opened.set()
+                self._more.set()
+        else:
+            self._refused(position, lane, code, now)
+        if self.caught_up():
+            self._idle.set()
+
+    def _refused(self, position: int, lane: LaneState, code: int, now: float) -> None:
+        reason = name(code)
+        self._counts.refused[reason] += 1
+        was = lane.asking
+        lane.failure(code)
+        if lane.asking is not None and was is None:
+            self._lanes.asking.asked(lane, now)
+            words = "uplink %s: %s is refused (%s); one batch at a time asks again"
+            logger.warning(words, self._uplink, lane.topic, reason)
+        self._requests.refused(position)
+        if code == UNHEARD:
+            self._from_start = lane is self._lanes.backlog
+            self._leave_to_backlog()
+            return
+        wait_s = self._lanes.refusals.refuse(position, lane, now)
+        if wait_s is None:
+            self._feed.set_aside(self._uplink, position, reason)
+            self._requests.settled(position)
+        else:
+            self._again_in(wait_s)
+
+    def _leave_to_backlog(self) -> None:
+        if self._lanes.backlog.asking is None or not self._lanes.backlog.wants:
+            self._more.set()
+
+    def _again_in(self, wait_s: float) -> None:
+        """Look at the backlog again after so long, or sooner if that is due already."""
+        loop = asyncio.get_running_loop()
+        if self._again is not None and not self._again.cancelled():
+            if loop.time() < self._again.when() <= loop.time() + wait_s:
+                return
+            self._again.cancel()
+        self._again = loop.call_later(wait_s, self._more.set)
+
+    async def _either(self, *events: asyncio.Event) -> None:
+        """Wait until one of the events is set."""
+        if not any(event.is_set() for event in events):
+            tasks = [asyncio.ensure_future(event.wait()) for event in events]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def _either_for(self, seconds: float, event: asyncio.Event) -> None:
+        """Wait for the event or so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,164 @@
+"""Ranges that somebody asked to have again (the command `backfill`): sent, and answered part by part."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+import orjson
+
+from gateway.batch import Batch, plain
+
+AT_ONCE = 2
+"""Requests under way; each may take as long as its range is."""
+LONGEST_COMMIT_MS = 60_000
+"""Longest `commit_every`: so much later the last samples of a range may have been committed."""
+SENT, NEVER, EVICTED = "sent", "never measured", "evicted"
+
+
+class TooManyRequests(Exception):
+    """So many requests are under way that no further one is taken."""
+
+
+class Request:
+    """One range, [from_ms, to_ms) in UTC ms. `answered` is set when every batch of it was acknowledged.
+
+    `quiet_ms` is the longest time between two batches of a site that is running.
+    """
+
+    def __init__(self, from_ms: int, to_ms: int, quiet_ms: int) -> None:
+        self.from_ms = from_ms
+        self.to_ms = to_ms
+        self.after = 0
+        """Position after which batches are still to be sent."""
+        self.answered = asyncio.Event()
+        self._quiet_ms = quiet_ms
+        self._open: set[int] = set()
+        self._all_sent = False
+        self._last: Batch | None = None
+        self._beyond: int | None = None
+        self._covered: list[tuple[int, int]] = []
+
+    @property
+    def until_ms(self) -> int:
+        """Creation time before which all batches with samples of the range lie."""
+        return self.to_ms + LONGEST_COMMIT_MS
+
+    def begin(self) -> None:
+        """Go on, perhaps over another connection: what was sent and not acknowledged is sent again."""
+        if self._open:
+            self.after = min(self.after, min(self._open) - 1)
+            self._open.clear()
+        self._all_sent = False
+
+    def take(self, batch: Batch) -> bool:
+        """Whether this batch, the next by position, belongs to the range."""
+        self.after = batch.position
+        if batch.created_ms >= self.to_ms:
+            if self._beyond is None:
+                self._beyond = batch.position
+            if batch.position != self._beyond:
+                return False
+        self._open.add(batch.position)
+        if self._last is None or batch.position > self._last.position:
+            self._cover(batch)
+        return True
+
+    def settled(self, position: int) -> None:
+        """A batch is through (or set aside for good)."""
+        self._open.discard(position)
+        self._check()
+
+    def refused(self, position: int) -> None:
+        """A batch is to be sent again."""
+        if position in self._open:
+            self._open.discard(position)
+            self.after = min(self.after, position - 1)
+            self._all_sent = False
+
+    def all_sent(self) -> None:
+        """There is no further batch."""
+        self._all_sent = True
+        self._check()
+
+    def intervals(self, evicted: Sequence[tuple[int, int]]) -> list[dict[str, int | str]]:
+        """The whole range in parts, each sent, never measured or evicted; `evicted` as Feed.evicted says."""
+        parts: list[dict[str, int | str]] = []
+        at = self.from_ms
+        for start, end in [*self._covered, (self.to_ms, self.to_ms)]:
+            start, end = max(start, at), min(max(end, at), self.to_ms)
+            for gone_start, gone_end in evicted:
+                low, high = max(gone_start, at), min(gone_end, start)
+                if low < high:
+                    _part(parts, at, low, NEVER)
+                    _part(parts, low, high, EVICTED)
+                    at = high
+            # a batch tells of the time since the one before it, which may lie outside the range or be evicted
+            told = end > start and start - at <= self._quiet_ms
+            _part(parts, at, start, SENT if told else NEVER)
+            _part(parts, start, end, SENT)
+            at = max(at, end)
+        return parts
+
+    def _check(self) -> None:
+        if self._all_sent and not self._open:
+            self.answered.set()
+
+    def _cover(self, batch: Batch) -> None:
+        """Note what a batch covers: the time since the one before it, or since its own first sample."""
+        last, self._last = self._last, batch
+        follows = last is not None and (batch.stream, batch.seq) == (last.stream, last.seq + 1)
+        if last is not None and follows and 0 <= batch.created_ms - last.created_ms <= self._quiet_ms:
+            start = self._covered[-1][0]
+            self._covered[-1] = (start, max(batch.created_ms + 1, self._covered[-1][1]))
+        else:
+            self._covered.append((_first_ms(batch), batch.created_ms + 1))
+
+
+class Requests:
+    """The requests of one uplink, one after the other."""
+
+    def __init__(self) -> None:
+        self.waiting = asyncio.Event()
+        """Set while there is something to send."""
+        self._requests: deque[Request] = deque()
+
+    async def fulfil(self, request: Request) -> None:
+        """Wait until the request is answered. Raises TooManyRequests."""
+        if len(self._requests) >= AT_ONCE:
+            raise TooManyRequests(f"{AT_ONCE} ranges are being sent already")
+        self._requests.append(request)
+        self.waiting.set()
+        try:
+            await request.answered.wait()
+        finally:
+            self._requests.remove(request)
+            if not self._requests:
+                self.waiting.clear()
+
+    def current(self) -> Request | None:
+        """The first that is not answered."""
+        return next((request for request in self._requests if not request.answered.is_set()), None)
+
+    def settled(self, position: int) -> None:
+        """A batch is through."""
+        for request in self._requests:
+            request.settled(position)
+
+    def refused(self, position: int) -> None:
+        """A batch is not through."""
+        for request in self._requests:
+            request.refused(position)
+
+
+def _first_ms(batch: Batch) -> int:
+    samples: list[dict[str, int]] = orjson.loads(plain(batch.body))["samples"]
+    return min([batch.created_ms, *(sample["ts"] - sample["lag"] for sample in samples)])
+
+
+def _part(parts: list[dict[str, int | str]], start: int, end: int, answer: str) -> None:
+    if start >= end:
+        return
+    if parts and parts[-1]["answer"] == answer and parts[-1]["to"] == start:
+        parts[-1]["to"] = end
+    else:
+        parts.append({"from": start, "to": end, "answer": answer})

@@ -1,0 +1,201 @@
+"""Delivery against a real mosquitto."""
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import orjson
+import pytest
+
+from gateway.batch import FIRST_PREV, digest
+from tests.fakes.memory_log import GATEWAY, MemoryLog
+from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.site_uplink import Settings, Subscriber, running, until
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def seqs(bodies: list[bytes]) -> list[int]:
+    return [orjson.loads(body)["seq"] for body in bodies]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_is_committed_while_connected_arrives_on_data_in_order(tmp_path: Path, protocol: str) -> None:
+    log = MemoryLog()
+    async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
+        async with running(log, Settings(broker.host, broker.port, protocol=protocol)) as uplink:
+            await until(lambda: uplink.connected)
+            batches = log.commit(50)
+            await until(lambda: uplink.acknowledged == 50)
+        assert subscriber.bodies("data") == [batch.body for batch in batches]
+        assert subscriber.bodies("backfill") == []
+        assert log.settled["city"] == [batch.position for batch in batches]
+
+
+async def test_what_was_committed_before_the_connection_arrives_on_backfill_in_order(tmp_path: Path) -> None:
+    log = MemoryLog()
+    before = log.commit(300)
+    async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
+        async with running(log, Settings(broker.host, broker.port)) as uplink:
+            await until(lambda: uplink.connected)
+            after = log.commit(3)
+            await until(lambda: uplink.acknowledged == 303)
+        assert subscriber.bodies("data") == [batch.body for batch in after]
+        assert subscriber.bodies("backfill") == [batch.body for batch in before]
+
+
+async def test_birth_and_catalogue_are_retained_and_a_clean_stop_says_offline(tmp_path: Path) -> None:
+    log = MemoryLog()
+    async with Mosquitto(tmp_path) as broker:
+        async with running(log, Settings(broker.host, broker.port)) as uplink:
+            await until(lambda: uplink.connected)
+            async with Subscriber(broker.host, broker.port) as late:
+                await until(lambda: len(late.messages) == 2)
+                assert all(message.retain for message in late.messages)
+                birth = orjson.loads(late.bodies("status")[0])
+                assert (birth["state"], birth["gateway"], birth["stream"]) == ("online", GATEWAY, log.stream)
+                assert orjson.loads(late.bodies("points")[0])["instruments"] == []
+                last = log.commit(1)
+                await uplink.stop()
+                await until(lambda: len(late.bodies("status")) == 2)
+                assert orjson.loads(late.bodies("status")[1])["state"] == "offline"
+                assert late.bodies("data") == [last[0].body]
+        assert not uplink.connected
+
+
+async def test_a_loss_makes_the_broker_say_offline(tmp_path: Path) -> None:
+    log = MemoryLog()
+    async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
+        async with running(log, Settings(broker.host, broker.port)) as uplink:
+            await until(lambda: uplink.connected)
+        await until(lambda: len(subscriber.bodies("status")) == 2)
+        assert orjson.loads(subscriber.bodies("status")[1])["state"] == "offline"
+
+
+async def test_after_a_broker_restart_live_comes_first_and_nothing_is_missing(tmp_path: Path) -> None:
+    log = MemoryLog()
+    async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
+        async with running(log, Settings(broker.host, broker.port)) as uplink:
+            await until(lambda: uplink.connected)
+            log.commit(5)
+            await until(lambda: uplink.acknowledged == 5 and len(subscriber.bodies("data")) == 5)
+            broker.kill()
+            await until(lambda: not uplink.connected)
+            log.commit(500)
+            await subscriber.stop()
+            await broker.start()
+            began = asyncio.get_running_loop().time()
+            await subscriber.start()
+            await until(lambda: uplink.connected)
+            assert asyncio.get_running_loop().time() - began < 5
+            live = log.commit(2)
+            await until(lambda: len(log.settled["city"]) == 507)
+        assert subscriber.bodies("data")[5:] == [batch.body for batch in live]
+        backfilled = seqs(subscriber.bodies("backfill"))
+        assert backfilled == sorted(backfilled)
+        assert set(backfilled) | set(seqs(subscriber.bodies("data"))) == set(range(1, 508))
+        prev = FIRST_PREV
+        received = {
+            orjson.loads(message.payload)["seq"]: message.payload
+            for message in subscriber.messages
+            if message.topic.endswith(("/data", "/backfill"))
+        }
+        for seq in sorted(received):
+            assert orjson.loads(received[seq])["prev"] == prev
+            prev = digest(received[seq])
+
+
+async def test_live_batches_overtake_a_long_backlog(tmp_path: Path) -> None:
+    log = MemoryLog(padding=2000)
+    log.commit(3000)
+    async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
+        async with running(log, Settings(broker.host, broker.port, backlog_rate=10_000)) as uplink:
+            await until(lambda: uplink.acknowledged > 100)
+            live = log.commit(1)[0]
+            await until(lambda: live.body in subscriber.bodies("data"))
+            assert len(subscriber.bodies("backfill")) < 2900
+            await until(lambda: uplink.acknowledged == 3001)
+
+
+async def test_the_window_is_never_larger_than_the_receive_maximum(tmp_path: Path) -> None:
+    log = MemoryLog()
+    log.commit(40)
+    async with (
+        Mosquitto(tmp_path, "max_inflight_messages 1") as broker,
+        Subscriber(broker.host, broker.port),
+        running(log, Settings(broker.host, broker.port)) as uplink,
+    ):
+        await until(lambda: uplink.connected)
+        log.commit(40)
+        await until(lambda: uplink.acknowledged == 80)
+
+
+async def test_unheard_batches_are_kept_and_delivered_when_somebody_listens(tmp_path: Path) -> None:
+    log = MemoryLog()
+    log.commit(30)
+    async with (
+        Mosquitto(tmp_path) as broker,
+        running(log, Settings(broker.host, broker.port, unheard_retry_s=0.3)) as uplink,
+    ):
+        await until(lambda: uplink.unheard)
+        log.commit(10)
+        assert uplink.acknowledged == 0
+        async with Subscriber(broker.host, broker.port) as subscriber:
+            await until(lambda: log.backlog("city")[0] == 0)
+            log.commit(1)
+            await until(lambda: not uplink.unheard)
+            assert uplink.refused["unheard"] >= 1
+            heard = seqs(subscriber.bodies("backfill")) + seqs(subscriber.bodies("data"))
+            assert sorted(set(heard)) == list(range(1, 42))
+
+
+async def test_unheard_counts_as_delivery_where_the_site_says_so(tmp_path: Path) -> None:
+    log = MemoryLog()
+    log.commit(10)
+    async with (
+        Mosquitto(tmp_path) as broker,
+        running(log, Settings(broker.host, broker.port, accept_unheard=True)) as uplink,
+    ):
+        await until(lambda: uplink.acknowledged == 10)
+        assert not uplink.unheard
+
+
+async def test_what_falls_out_of_memory_before_it_could_go_live_is_backfilled(tmp_path: Path) -> None:
+    log = MemoryLog(remembered=5)
+    async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
+        async with running(log, Settings(broker.host, broker.port)) as uplink:
+            await until(lambda: uplink.connected)
+            log.commit(100)
+            await until(lambda: uplink.acknowledged == 100)
+        assert seqs(subscriber.bodies("data")) == list(range(96, 101))
+        assert seqs(subscriber.bodies("backfill")) == list(range(1, 96))
+
+
+async def test_another_client_with_the_same_id_is_an_alarm_and_calms_down(tmp_path: Path) -> None:
+    log = MemoryLog()
+    async with Mosquitto(tmp_path) as broker:
+        settings = Settings(broker.host, broker.port)
+        async with running(log, settings) as first, running(MemoryLog(), settings) as second:
+            await until(lambda: any(event.kind == "uplink.takeover" for event in first.events + second.events), 30)
+            loser = first if first.events else second
+            assert "another client" in (loser.trouble or "")
+            assert loser.events[0].level == "alarm"
+            assert len(loser.events) == 1
+
+
+async def test_a_requested_range_is_sent_again_and_answered_by_parts(tmp_path: Path) -> None:
+    log = MemoryLog()
+    first = log.commit(20)
+    log.now_ms += 600_000  # the gateway was off
+    second = log.commit(20)
+    log.evict(5)
+    async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
+        async with running(log, Settings(broker.host, broker.port)) as uplink:
+            await until(lambda: uplink.acknowledged == 35)
+            low, high = first[0].created_ms - 999, second[9].created_ms + 1
+            answer = await asyncio.wait_for(uplink.backfill(low, high), 20)
+            again = seqs(subscriber.bodies("backfill"))[35:]
+        assert [part["answer"] for part in answer] == ["evicted", "sent", "never measured", "sent"]
+        assert (answer[0]["from"], answer[-1]["to"]) == (low, high)
+        assert all(one["to"] == other["from"] for one, other in itertools.pairwise(answer))
+        assert again == list(range(6, 32))
