@@ -14,7 +14,7 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,14 +72,16 @@ def write_bundle(
     signer: Signer,
     made_ms: int,
     progress: Callable[[int], None] | None = None,
+    removed: Sequence[Finding] = (),
 ) -> int:
     """Write the rows, in their order, to a new ZIP file; returns how many. Raises FileExistsError, OSError.
 
+    `removed` is looked at after the last row: what the log says it has removed between them (sources.rows_between).
     A file that could not be finished is removed.
     """
     try:
         with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            return _write(archive, rows, gateway, signer, made_ms, progress)
+            return _write(archive, rows, gateway, signer, made_ms, progress, removed)
     except FileExistsError:
         raise
     except BaseException:
@@ -94,6 +96,7 @@ def _write(
     signer: Signer,
     made_ms: int,
     progress: Callable[[int], None] | None,
+    removed: Sequence[Finding],
 ) -> int:
     files: list[dict[str, Any]] = []
     streams: dict[str, _Stream] = {}
@@ -118,6 +121,7 @@ def _write(
                 {"stream": name, "first": span.first, "last": span.last, "batches": span.batches}
                 for name, span in streams.items()
             ],
+            "removed": [{"stream": run.stream, "first": run.first, "last": run.last} for run in removed],
             "files": files,
         },
         option=orjson.OPT_INDENT_2,
@@ -162,6 +166,7 @@ def read_bundle(path: Path) -> Iterator[Item | Finding | Seal]:
         manifest = container.read("manifest.json")
         key, listed, trouble = _listed(manifest, container.read("manifest.sig"))
         yield _changed(trouble) if trouble else Seal(key)
+        yield from () if trouble else _removed(orjson.loads(manifest or b""))
         names = container.names()
         for name in sorted(set(names) - set(listed) - {"manifest.json", "manifest.sig"}):
             yield _changed(f"{name} was added")
@@ -177,6 +182,17 @@ def read_bundle(path: Path) -> Iterator[Item | Finding | Seal]:
             if name.endswith(".jsonl"):
                 for item in read_lines(io.BytesIO(content)):
                     yield _placed(item, name)
+
+
+def _removed(manifest: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the log had removed itself. Whoever holds a key can sign any manifest, so its shape is checked too."""
+    runs = manifest.get("removed", [])
+    for run in runs if isinstance(runs, list) else [runs]:
+        match run:
+            case {"stream": str(stream), "first": int(first), "last": int(last)}:
+                yield Finding("removed", stream=stream, first=first, last=last)
+            case _:
+                yield _changed("what manifest.json calls removed is not as the format says")
 
 
 class _Zip:

@@ -22,21 +22,31 @@ def read_log(path: Path, progress: Progress | None = None) -> Iterator[Item | Fi
     """Every batch of a log file; rows with a wrong CRC and rows that cannot be read are findings."""
     with Archive(path) as archive:
         first, last = archive.span()
-        before: Row | None = None
-        for number, row in enumerate(archive.rows()):
+        removed: list[Finding] = []
+        for number, row in enumerate(rows_between(archive, first, last, removed)):
             place = f"position {row.position}"
             if progress is not None and number % 1000 == 0:
                 progress(row.position - first, last - first + 1)
-            if before is not None and row.position > before.position + 1:
-                yield from _removed(before, row, archive.gone())
-            before = row
             if row.sound:
                 yield Item(None, row.body, place, stream=row.stream, seq=row.seq)
             else:
                 yield Finding("crc", stream=row.stream, first=row.seq, details={"place": place})
+        yield from removed
         for low, high in archive.damaged:
             details = {"place": f"positions {low}-{high}", "reason": "the log's pages are damaged"}
             yield Finding("unreadable", details=details)
+
+
+def rows_between(archive: Archive, first: int, last: int, removed: list[Finding]) -> Iterator[Row]:
+    """Rows of the positions `first` to `last`; what the log says it has removed between them goes into `removed`."""
+    before: Row | None = None
+    for row in archive.rows(first - 1):
+        if row.position > last:
+            return
+        if before is not None and row.position > before.position + 1:
+            removed += _removed(before, row, archive.gone())
+        before = row
+        yield row
 
 
 def _removed(before: Row, after: Row, gone: Iterable[tuple[int, int]]) -> Iterator[Finding]:

@@ -122,6 +122,15 @@ def test_missing_manifest_is_named(tmp_path: Path, name: str) -> None:
     assert "manifest.json or manifest.sig is missing or damaged" in reasons(check(path))
 
 
+@pytest.mark.parametrize("removed", [5, [5], [{"stream": "s"}], [{"stream": 1, "first": 1, "last": 2}]])
+def test_signed_manifest_of_a_wrong_shape_is_named(tmp_path: Path, removed: object) -> None:
+    manifest = orjson.dumps({"v": 1, "key": PINNED, "files": [], "removed": removed})
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    signature = {"key": PINNED, "signature": signer().sign(b"fieldgate-bundle-1\n" + manifest)}
+    (tmp_path / "manifest.sig").write_bytes(orjson.dumps(signature))
+    assert reasons(check(tmp_path)) == ["what manifest.json calls removed is not as the format says"]
+
+
 def test_manifest_cannot_name_files_outside_the_bundle(tmp_path: Path) -> None:
     shutil.unpack_archive(bundle(tmp_path), tmp_path / "stick")
     (tmp_path / "secret").write_text("x")

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.batch import encode
+from gateway.evidence.bundle import write_bundle
 from gateway.evidence.check import check_feed
 from gateway.evidence.item import Finding, Item
 from gateway.evidence.lines import read_lines
-from gateway.evidence.sources import open_record
+from gateway.evidence.sources import open_record, rows_between
+from gateway.log.archive import Archive
 from gateway.reading import Event, Reading
 from tests.fakes.feed import GATEWAY, FakeFeed, packed, reading, signed_feed, signer
 from tests.fakes.log_file import write_log
@@ -154,6 +156,17 @@ def test_rows_the_log_removed_itself_are_stated_and_no_more_than_these(tmp_path:
     report = check_feed(open_record(path), PINNED)
     assert [(row.kind, row.first, row.last) for row in report.findings] == [("gap", 5, 5), ("gap", 8, 8)]
     assert ("removed", 6, 7) in [(note.kind, note.first, note.last) for note in report.notes]
+
+
+def test_bundle_of_a_log_states_what_the_log_removed_itself(tmp_path: Path) -> None:
+    path = _without(write_log(tmp_path / "log.db", signed_feed().bodies), 6, 7, [(6, 7)])
+    removed: list[Finding] = []
+    with Archive(path) as archive:
+        rows = rows_between(archive, 2, 10, removed)
+        assert write_bundle(tmp_path / "b.zip", rows, GATEWAY, signer(), 0, removed=removed) == 7
+    report = check_feed(open_record(tmp_path / "b.zip"), PINNED)
+    assert report.proven
+    assert [(note.kind, note.first, note.last) for note in report.notes] == [("begins", 2, None), ("removed", 6, 7)]
 
 
 def test_rows_removed_at_the_border_of_two_streams_are_stated(tmp_path: Path) -> None:
