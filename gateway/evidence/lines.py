@@ -6,7 +6,8 @@
     {"v": 1, "gateway": …}            the body itself, exact, without its topic
     1764000001.12 fieldgate/v1/… 7b…  what `mosquitto_sub -F '%U %t %x'` prints: time, topic, payload in hex
 
-`payload` is taken for `body`, so that `mosquitto_sub -F %j` and `-F %J` are read too.
+`payload` is taken for `body`, so that `mosquitto_sub -F %j` is read too. (`-F %J` is read as an object, but mosquitto
+writes some numbers anew: 5.0 becomes 5, and the digest another.)
 """
 
 import base64
