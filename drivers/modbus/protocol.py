@@ -1,0 +1,16 @@
+"""What the catalogue needs to know of Modbus."""
+
+from drivers.catalogue import Protocol
+from drivers.contract import Tags
+from drivers.modbus.driver import ModbusDriver, framing
+from drivers.modbus.mbap import MbapTags
+from drivers.modbus.source import ModbusOptions, ModbusPoint
+from drivers.profile import LineSpec
+
+
+def tags(line: LineSpec) -> Tags | None:
+    """Modbus TCP numbers its requests; RTU and ASCII do not, on whatever transport."""
+    return MbapTags() if framing(line) == "tcp" else None
+
+
+PROTOCOL = Protocol("modbus", ModbusPoint, ModbusOptions, ModbusDriver, tags)
