@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from drivers import catalogue
-from gateway.settings import schema
 from gateway.settings.docs import page
 from gateway.settings.document import read
 from gateway.settings.facts import keys
-from gateway.settings.json_schema import profile_schema
 from gateway.settings.model import LineKeys, LogSettings, SiteKeys
+from gateway.settings.schema import profile_schema, schema
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,7 +13,7 @@ _DURATION = r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)\s*$"
 _SIZE = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|KiB|MiB|GiB|kB|MB|GB)\s*$"
 
 
-def site_schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a site file, with the points and options of every protocol."""
     made = _of(SiteKeys)
     _by_protocol(made, made["$defs"][InstrumentKeys.__name__], partial_with_profile=True)
