@@ -5,7 +5,8 @@
     ├── NoReply       the unit stayed silent (or hung half-way). Let it settle, then go on with the others.
     ├── BadReply      something came back that is not the answer. Do not use it; the unit settles.
     ├── Refused       the unit answered, with an exception. The line is fine; look at the request.
-    └── Babbling      input never pauses, so no quiet gap was found to speak in. Treated like NoReply.
+    ├── Babbling      input never pauses, so no quiet gap was found to speak in. Treated like NoReply.
+    └── Settling      the unit is left alone for a while after its last timeout; nothing was sent.
 
 Each carries `cause`, one word of contract.md §2 (`completeness`), and `why`, a sentence for the feed that
 begins with that word.
@@ -63,3 +64,9 @@ class Refused(FieldError):
 
 class Babbling(NoReply):
     """Input that never pauses; no request could be sent between."""
+
+
+class Settling(FieldError):
+    """The unit settles after a timeout: a late answer of it must not be taken for the next one. Nothing was sent."""
+
+    cause = "settling"

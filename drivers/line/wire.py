@@ -1,0 +1,121 @@
+"""How bytes reach the instruments: one small interface over a serial port, TCP, TLS or UDP."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from drivers.errors import LineDown
+from drivers.profile import LineSpec
+
+CONNECT_LIMIT_S = 3.0
+"""A TCP instrument that is back must be polled within 5 s (contract.md §3)."""
+
+Received = Callable[[bytes], None]
+Lost = Callable[[str], None]
+
+
+class Wire(Protocol):
+    """An open port or connection; its `received` and `lost` are called on the loop."""
+
+    def write(self, data: bytes) -> None:
+        """Send; never blocks."""
+
+    def close(self) -> None:
+        """Give it up; `lost` is not called."""
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, received: Received, lost: Lost, where: str) -> None:
+        self.data_received = received  # type: ignore[method-assign]  # saves a call for each arrival
+        self._lost = lost
+        self._where = where
+        self._transport: asyncio.Transport | None = None
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if (raw := transport.get_extra_info("socket")) is not None:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closed:
+            self._closed = True
+            self._lost(f"{self._where}: " + (f"connection lost: {exc}" if exc else "closed by the other side"))
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None and not self._closed:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, received: Received, lost: Lost, where: str) -> None:
+        self._received = received
+        self._lost = lost
+        self._where = where
+        self._transport: asyncio.DatagramTransport | None = None
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self._received(data)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self._closed:
+            self._closed = True
+            self._lost(f"{self._where}: {exc}")
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None and not self._closed:
+            self._transport.sendto(data)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def open_network(spec: LineSpec, received: Received, lost: Lost) -> Wire:
+    """Connect to the endpoint. Raises LineDown, naming it."""
+    where = f"{spec.host}:{spec.port}"
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_LIMIT_S):
+            if spec.kind == "udp":
+                _, datagrams = await loop.create_datagram_endpoint(
+                    lambda: _Datagrams(received, lost, where), remote_addr=(spec.host, spec.port or 0)
+                )
+                return datagrams
+            _, connection = await loop.create_connection(
+                lambda: _Connection(received, lost, where),
+                spec.host,
+                spec.port,
+                ssl=_tls(spec) if spec.kind == "tls" else None,
+            )
+    except TimeoutError:
+        raise LineDown(f"{where}: no connection within {CONNECT_LIMIT_S:g} s") from None
+    except ssl.SSLError as error:
+        raise LineDown(f"{where}: {getattr(error, 'verify_message', '') or error.reason or error}") from error
+    except OSError as error:
+        raise LineDown(f"{where}: {error.strerror or error}") from error
+    return connection
+
+
+def _tls(spec: LineSpec) -> ssl.SSLContext:
+    """Modbus/TCP Security: TLS 1.2 or later, both sides with certificates (MB-TCP-Security v2.1 §8)."""
+    context = ssl.create_default_context(cafile=spec.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if spec.cert_file:
+        context.load_cert_chain(spec.cert_file, spec.key_file)
+    return context
