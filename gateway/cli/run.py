@@ -1,0 +1,34 @@
+"""`fieldgate run SITE`"""
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.site import ConfigDirectory, SiteFile
+
+
+def command(
+    site: SiteFile,
+    config_dir: ConfigDirectory = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run the gateway for one site until SIGTERM or Ctrl-C; SIGHUP reads the site file again.
+
+    Works the same with and without systemd. A wrong site file starts nothing (exit 78); a second instance on
+    the same log or port exits 1 and says who holds it.
+    """
+    import asyncio
+
+    from gateway.cli.site import load_or_exit
+    from gateway.errors import GatewayError
+    from gateway.journal import set_up
+    from gateway.run import run
+    from gateway.settings import load
+
+    set_up(log_level)
+    loaded = load_or_exit(site, config_dir)
+    try:
+        asyncio.run(run(loaded, lambda: load(site, config_dir)))
+    except GatewayError as error:
+        typer.echo(f"fieldgate: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,20 @@
+"""A site whose instruments are simulated: the same site file with other addresses for its lines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drivers.profile import LineSpec
+
+
+def moved(document: Mapping[str, Any], lines: Mapping[str, LineSpec]) -> dict[str, Any]:
+    """The site file's content (plain values) with every line at its simulated endpoint; all else as it stands."""
+    changed = dict(document)
+    changed["lines"] = {name: _line(settings, lines[name]) for name, settings in document["lines"].items()}
+    return changed
+
+
+def _line(settings: Mapping[str, Any], simulated: LineSpec) -> dict[str, Any]:
+    kept = {key: value for key, value in settings.items() if key not in ("serial", "tcp", "udp", "tls")}
+    if simulated.kind == "serial":
+        return {"serial": simulated.path, **kept}
+    return {simulated.kind: f"{simulated.host}:{simulated.port}", **kept}

@@ -1,0 +1,37 @@
+"""The lines of a site with the drivers of the instruments on them, built from its settings."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from drivers import catalogue
+from drivers.contract import Driver
+from drivers.line import FieldLine, open_line
+from drivers.profile import InstrumentSpec, LineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Fieldbus:
+    """One line, and the instruments on it with their drivers, in the order of the site file."""
+
+    spec: LineSpec
+    line: FieldLine
+    drivers: Mapping[str, Driver]
+
+
+def build(lines: Mapping[str, LineSpec], instruments: Iterable[InstrumentSpec]) -> dict[str, Fieldbus]:
+    """Every line that has instruments, by name. Nothing is opened: `line.run()` does that."""
+    on_line: dict[str, list[InstrumentSpec]] = {}
+    for instrument in instruments:
+        on_line.setdefault(instrument.line, []).append(instrument)
+    return {name: _fieldbus(lines[name], specs) for name, specs in on_line.items()}
+
+
+def _fieldbus(spec: LineSpec, instruments: list[InstrumentSpec]) -> Fieldbus:
+    # a line whose instruments speak protocols with and without tags is used without: one question at a time
+    tags = [catalogue.protocol(instrument.protocol).tags(spec) for instrument in instruments]
+    line = open_line(spec, None if None in tags else tags[0])
+    drivers = {
+        instrument.id: catalogue.protocol(instrument.protocol).driver(instrument, line, spec)
+        for instrument in instruments
+    }
+    return Fieldbus(spec, line, drivers)
