@@ -119,11 +119,11 @@ def _paragraph(number: int, finding: Finding, words: Mapping[str, tuple[str, str
 
 def sentences(finding: Finding, words: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
     """The finding's English and Chinese sentence."""
-    fields: dict[str, Any] = {"first": finding.first, "last": finding.last, "rewritten": "", "rewritten_zh": ""}
+    fields: dict[str, Any] = {"first": finding.first, "last": finding.last}
     if finding.first is not None:
         last = finding.first if finding.last is None else finding.last
         fields |= {"span": span(finding.first, last), "count": last - finding.first + 1}
-    fields |= finding.details
+    fields |= {**finding.details, "rewritten": "", "rewritten_zh": ""}
     if finding.details.get("rewritten"):
         fields["rewritten"] = (
             " The record holds this batch as a JSON object, not as its exact bytes; the tool that recorded it may "

@@ -70,6 +70,9 @@ def test_edited_batch_is_named() -> None:
     report = check(bodies)
     assert kinds(report) == ["edit"]
     assert (report.findings[0].first, report.findings[0].last) == (5, 5)
+    text = report.text("x", 0)
+    assert "Batch 5 was changed: its SHA-256 is not the one stated by the batch after it.\n" in text
+    assert "第 5 批被改动：其 SHA-256 与后一批所记载的不符。\n" in text
 
 
 def test_doubled_batch_with_another_content_is_named() -> None:
