@@ -1,0 +1,299 @@
+"""The log as the rest of the gateway sees it.
+
+    add, add_event, add_window ─► Writer ─► database's thread ─► Shelf ─► committed_after ─► uplinks
+                                    ▲                              │
+                  keep, cursors ────┘         settle ◄─ uplinks ◄──┴── undelivered (from disk)
+
+Events of the log itself: `log.started`, `log.evicted` and `log.checkpoint` (contract.md §2), `log.released`
+(holding.py), and `log.lost`, which says what could not be kept while commits failed: {"reason": the trouble in
+words, "readings": n, "from": ms, "to": ms, "instruments": {id: n}, "windows": n, "events": n}. A batch that a broker
+refuses for good is told as `log.evicted` with the reason `refused` and the broker's words in `detail`.
+"""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from drivers.measure import Histogram
+from gateway.batch import Batch
+from gateway.clock import Clock
+from gateway.log import reader
+from gateway.log.eviction import Report
+from gateway.log.gathering import Segment
+from gateway.log.holding import boot_id
+from gateway.log.intervals import Intervals
+from gateway.log.work import KEPT
+from gateway.log.writer import LogSettings, Options, Signer, Writer
+from gateway.reading import Event, Reading, Window
+
+PENDING_BYTES = 16 << 20
+"""Memory for what cannot be committed: at 2,000 points a second about three minutes of a full disk."""
+
+EXTEND_S = 15.0
+"""How much more time is asked of the service manager, every third of it, while opening takes long."""
+
+REPLAY_ROWS = 64
+"""Batches read at once by `replay`."""
+
+
+class Log:
+    """Opened by `Log.open`. `run` must run while things are added; `close` ends the log cleanly."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._shelf = writer.shelf
+
+    @classmethod
+    async def open(
+        cls,
+        settings: LogSettings,
+        gateway_id: str,
+        uplinks: Sequence[str],
+        clock: Clock,
+        signer: Signer | None,
+        release_ms: int = 0,
+        *,
+        hold_s: float = 600.0,
+        hold_until: str = "plausible",
+        pending_bytes: int = PENDING_BYTES,
+        boot: str | None = None,
+        extend_start: Callable[[float], None] = lambda seconds: None,
+    ) -> "Log":
+        """Take the lock and open the file; a damaged one is moved aside, and `run` salvages it in the background.
+
+        `release_ms`: no clock before this release's date is believed. `hold_s`, `hold_until`: the site file's clock
+        section. `boot`: this boot's id. `extend_start` is called with seconds while opening takes long. Raises
+        LogLocked, LogTooNew, LogMisplaced. A disk that is full or fails raises nothing: `trouble` names it and
+        `run` goes on trying.
+        """
+        options = Options(
+            gateway_id, tuple(uplinks), release_ms, hold_s, hold_until, pending_bytes,
+            await asyncio.to_thread(boot_id) if boot is None else boot,
+        )  # fmt: skip
+        writer = Writer(settings, options, clock, signer)
+        opening = asyncio.create_task(writer.heal(), name="open log")
+        try:
+            while not (await asyncio.wait({opening}, timeout=EXTEND_S / 3))[0]:
+                extend_start(EXTEND_S)
+            opening.result()
+        except BaseException:
+            opening.cancel()
+            writer.release()
+            raise
+        return cls(writer)
+
+    async def run(self) -> None:
+        """Commit what is added, until cancelled; a commit under way is finished all the same."""
+        await self._writer.run()
+
+    async def close(self) -> None:
+        """Commit what is left with a signed checkpoint, and leave a mark that nothing is missing."""
+        await self._writer.close()
+
+    # What goes in
+
+    def add(self, reading: Reading) -> None:
+        """A reading, into the batch being gathered (or aside, while the time is not known)."""
+        self._writer.add(reading)
+
+    def add_event(self, event: Event) -> None:
+        """An event, into the batch being gathered, which is then committed at once."""
+        self._writer.pending.add_event(event)
+        self._writer.wake()
+
+    def add_window(self, window: Window) -> None:
+        """A closed window, into the batch being gathered."""
+        self._writer.pending.add_window(window)
+        self._writer.gathering()
+
+    def keep(self, name: str, value: bytes) -> None:
+        """State to be saved in the transaction of the last thing added: it counts everything up to there, no more."""
+        if not self._writer.pending.keep(name, value):
+            self._writer.pending.segments.append(Segment(kept={name: value}))
+            self._writer.gathering()
+
+    def kept(self, name: str) -> tuple[int, bytes] | None:
+        """What was kept last and the position it counts up to; `replay` goes on from there."""
+        return self._writer.states.get(KEPT + name)
+
+    def on_entered(self, call: Callable[[Reading], None]) -> None:
+        """Call with each reading as it takes its place in the sequence, with its final stamp: when it is added or,
+        if it was held back under an implausible clock, when it is released. It may add events and windows."""
+        self._writer.entered = call
+
+    def on_lost(self, call: Callable[[Reading], None]) -> None:
+        """Call with each reading that had entered and could not be kept while commits failed."""
+        self._writer.lost = call
+
+    async def replay(self, after_position: int) -> AsyncIterator[Batch]:
+        """All sound batches beyond a position, in order, as they stand on disk."""
+        last = self._shelf.newest
+        while after_position < last:
+            runs = list(self._shelf.cursors.gone.gaps(after_position + 1, min(last, after_position + REPLAY_ROWS)))
+            found = await self._read(runs, REPLAY_ROWS) if runs else reader.Found()
+            if found is None:
+                continue
+            for batch in found.batches:
+                yield batch
+            if found.cut:
+                after_position = found.batches[-1].position
+            elif not runs:
+                ahead = next(self._shelf.cursors.gone.gaps(after_position + 1, last), (last + 1, 0))
+                after_position = ahead[0] - 1
+            else:
+                after_position = runs[-1][1]
+
+    # What comes out: Feed
+
+    def newest(self) -> int:
+        """Position of the last committed batch, 0 if there is none."""
+        return self._shelf.newest
+
+    async def committed_after(self, position: int) -> Sequence[Batch]:
+        """Wait for a newer commit; what of it is in memory, in order."""
+        return await self._shelf.newer(position)
+
+    async def undelivered(self, uplink: str, before: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
+        """Oldest batches that the uplink still needs. Waits while the log cannot be read."""
+        while True:
+            runs = self._wanted(uplink, before, after, limit)
+            if not runs:
+                return ()
+            in_memory = self._shelf.in_memory(runs, limit)
+            found = reader.Found(in_memory) if in_memory is not None else await self._read(runs, limit)
+            if found is None:
+                continue
+            if found.bad:
+                await self._missing(found.bad)
+            if found.batches:
+                return found.batches
+
+    def settle(self, uplink: str, position: int) -> None:
+        """The uplink has it; durable with the next commit."""
+        self._shelf.cursors.settle(uplink, position)
+
+    def set_aside(self, uplink: str, position: int, reason: str) -> None:
+        """The uplink's broker refuses it for good: not offered again, and told."""
+        self._writer.refused.append((uplink, position, reason))
+        self._shelf.cursors.settle(uplink, position)
+        self._writer.wake()
+
+    def backlog(self, uplink: str) -> tuple[int, int | None]:
+        """How many batches the uplink still needs, and when the oldest was created."""
+        return self._shelf.backlog(uplink)
+
+    def _wanted(self, uplink: str, before: int, after: int, limit: int) -> list[tuple[int, int]]:
+        runs: list[tuple[int, int]] = []
+        for first, last in self._shelf.cursors.undelivered(uplink, after, min(before, self._shelf.newest + 1)):
+            runs.append((first, min(last, first + limit - 1)))
+            limit -= runs[-1][1] - first + 1
+            if limit <= 0:
+                break
+        return runs
+
+    async def _read(self, runs: Sequence[tuple[int, int]], limit: int) -> reader.Found | None:
+        """What is on disk; None if it must be asked again."""
+        await self._writer.ready.wait()
+        store, committing = self._writer.store, self._writer.committing
+        if store is None:
+            return None
+        try:
+            found = await store.call(reader.read, runs, limit)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            if store is self._writer.store:
+                self._writer.broke(error)
+                self._writer.ready.clear()
+            return None
+        if found.bad and committing is not None and not committing.done():
+            await asyncio.wait({committing})  # it may have evicted them
+            return None
+        return found
+
+    async def _missing(self, bad: Intervals) -> None:
+        """Batches that are not there as they were written: never handed out, and told as evicted by damage."""
+        cursors, store = self._shelf.cursors, self._writer.store
+        runs = [run for wanted in bad for run in cursors.gone.gaps(*wanted)]
+        if store is None or not runs:
+            return
+        try:
+            names = await store.call(reader.names, runs)
+        except (sqlite3.Error, OSError) as error:
+            self._writer.broke(error)
+            return
+        lacking = [name for name, settled in cursors.settled.items() if any(any(settled.gaps(*run)) for run in runs)]
+        for run in runs:
+            cursors.lose(*run)
+        self._writer.gone_changed = True
+        cursors.changed.update(cursors.settled)
+        for name in names:
+            count = name.last - name.first + 1
+            self._writer.report(
+                Report(
+                    name.stream,
+                    name.first,
+                    name.last,
+                    count,
+                    name.from_ms,
+                    name.to_ms,
+                    tuple(sorted(lacking)),
+                    "damage",
+                )
+            )
+
+    # What health reads
+
+    @property
+    def stream(self) -> str:
+        """The stream that is being written, "" while the log could not be opened yet."""
+        return self._writer.end.stream
+
+    @property
+    def seq(self) -> int:
+        """Seq of the newest batch."""
+        return self._writer.end.seq
+
+    @property
+    def batches(self) -> int:
+        """How many batches the log holds."""
+        return self._shelf.batches
+
+    @property
+    def bytes(self) -> int:
+        """All files of the log together."""
+        return self._writer.bytes
+
+    @property
+    def written_bytes(self) -> int:
+        """Written to the disk by this process, WAL and all (store.py says how it is measured)."""
+        return self._writer.written_bytes
+
+    @property
+    def commit_seconds(self) -> Histogram:
+        """How long commits took."""
+        return self._writer.commit_seconds
+
+    @property
+    def evicted(self) -> Counter[str]:
+        """Batches that are gone, by reason: size, age, damage, refused."""
+        return self._writer.evicted
+
+    @property
+    def last_commit_s(self) -> float:
+        """When the last commit returned, on the boot clock."""
+        return self._writer.last_commit_s
+
+    @property
+    def trouble(self) -> str | None:
+        """What commits fail with, None while they do not."""
+        return self._writer.trouble
+
+    @property
+    def holding(self) -> bool:
+        """Whether readings are held back until the time is known."""
+        return self._writer.holding.active
+
+    @property
+    def losses(self) -> int:
+        """Readings that could not be kept, since the start."""
+        return self._writer.pending.lost

@@ -1,0 +1,184 @@
+"""What is found when a log is opened, and what follows from it: go on, or begin a new stream.
+
+A stream goes on only where it is certain that none of its batches can be missing at the end. Otherwise a new one
+begins, whose first event `log.started` says why: `new` (there was no log), `damage` (the file was damaged or lost;
+it has been moved aside and is salvaged), `tail` (the newest batches may be missing: the WAL of an unclean stop is
+gone, or ends in something that is no whole commit, or the mark names a later batch), `unmarked` (the log came
+without its mark: a copy or a restored back-up), `gateway` (the gateway was given another id).
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.batch import plain
+from gateway.errors import LogMisplaced
+from gateway.log.database import Standing, inspect, is_damage, save
+from gateway.log.files import Files
+from gateway.log.intervals import Intervals
+from gateway.log.mark import Mark, Noted
+from gateway.log.row import Damaged
+from gateway.log.store import Store
+from gateway.log.work import GONE, End
+
+ORIGIN = "origin"
+"""State: where the positions of this file begin, why it was made, and which stream was before."""
+
+GENERATION = 1 << 40
+"""Positions of a file made after damage begin at the next multiple: above all old ones, whatever they were."""
+
+
+@dataclass(slots=True)
+class Opening:
+    """A log ready for its next batch. `reason` is why a new stream begins, None if the newest batch's goes on."""
+
+    store: Store
+    standing: Standing
+    noted: Noted | None
+    reason: str | None
+    previous: Mapping[str, Any] | None
+    origin: Mapping[str, Any]
+
+
+async def open_store(
+    files: Files,
+    mark: Mark,
+    wal_bytes: int,
+    gateway: str,
+    boot: str,
+    now_ms: int,
+    running: End | None,
+    damage: str = "",
+) -> Opening:
+    """Open the database, moved aside and made anew if it is damaged or `damage` says so.
+
+    `running` is the newest batch as this process knows it, None at start. Raises LogTooNew, LogMisplaced,
+    sqlite3.Error and OSError: then nothing was changed that another attempt would not take up.
+    """
+    noted, wal_gone = await asyncio.to_thread(_look, files, mark)
+    if running is not None:
+        noted, wal_gone = Noted(True, running.stream, running.seq, running.position, boot), False
+    lost = await asyncio.to_thread(_lost, files)
+    if damage or lost:
+        await asyncio.to_thread(files.quarantine, now_ms)
+    try:
+        store, standing = await _opened(files, wal_bytes)
+    except (Damaged, sqlite3.DatabaseError) as error:
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
+            _explain(files)
+            raise
+        await asyncio.to_thread(files.quarantine, now_ms)
+        store, standing = await _opened(files, wal_bytes)
+    try:
+        origin = await _origin(store, standing, noted, running, bool(files.aside("-damaged-")))
+        reason = _reason(standing, noted, origin, wal_gone, boot, gateway, running is not None)
+    except BaseException:
+        await store.abandon()
+        raise
+    return Opening(store, standing, noted, reason, _previous(standing, noted, origin), origin)
+
+
+def _look(files: Files, mark: Mark) -> tuple[Noted | None, bool]:
+    return mark.read(), not files.wal.exists()
+
+
+def _lost(files: Files) -> bool:
+    """Whether there is a WAL to an absent or empty database: SQLite would throw it away."""
+    length = files.path.stat().st_size if files.path.exists() else 0
+    return length == 0 and files.wal.exists() and files.wal.stat().st_size > 0
+
+
+def _explain(files: Files) -> None:
+    """Raise LogMisplaced where the file is there and not ours to write: that is no fault that heals."""
+    if files.path.is_dir() or (files.path.exists() and not os.access(files.path, os.R_OK | os.W_OK)):
+        writable_disk = os.access(files.path.parent, os.W_OK)
+        if writable_disk or files.path.is_dir():
+            raise LogMisplaced(f"{files.path}: this is not a file that the gateway's user may read and write")
+
+
+async def _opened(files: Files, wal_bytes: int) -> tuple[Store, Standing]:
+    store = await Store.open(files.path, wal_bytes)
+    try:
+        return store, await store.call(inspect, files.path)
+    except BaseException:
+        await store.abandon()
+        raise
+
+
+async def _origin(
+    store: Store, standing: Standing, noted: Noted | None, running: End | None, damaged: bool
+) -> Mapping[str, Any]:
+    """The file's origin, written into it before its first batch."""
+    if ORIGIN in standing.states:
+        origin: Mapping[str, Any] = orjson.loads(standing.states[ORIGIN][1])
+        return origin
+    before = max(noted.position if noted else 0, running.position if running else 0)
+    begins = 1
+    if damaged or noted is not None:
+        begins = (before // GENERATION + 1) * GENERATION
+    origin = {
+        "begins": begins,
+        "reason": "damage" if damaged or noted is not None else "new",
+        "stream": noted.stream if noted else "",
+        "seq": noted.seq if noted else 0,
+        "position": before,
+        # readings of a batch whose commit had no known outcome go into the new stream: it must not be salvaged
+        "believed": running is not None,
+    }
+    gone = Intervals([(1, begins - 1)])
+    await store.call(_save_all, {ORIGIN: orjson.dumps(origin), GONE: gone.written()})
+    standing.states[ORIGIN] = (0, orjson.dumps(origin))
+    standing.states[GONE] = (0, gone.written())
+    return origin
+
+
+def _save_all(connection: sqlite3.Connection, states: Mapping[str, bytes | None]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        save(connection, states, 0)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _reason(
+    standing: Standing,
+    noted: Noted | None,
+    origin: Mapping[str, Any],
+    wal_gone: bool,
+    boot: str,
+    gateway: str,
+    live: bool,
+) -> str | None:
+    newest = standing.newest
+    if newest is None or newest.position < origin["begins"]:
+        return str(origin["reason"])
+    if noted is None:
+        return "unmarked"
+    if noted.position > newest.position:
+        return "tail"
+    if noted.position == newest.position and (noted.stream, noted.seq) != (newest.stream, newest.seq):
+        return "tail"
+    if live:
+        return None
+    if noted.running and wal_gone:
+        return "tail"
+    if noted.running and standing.torn and (not boot or noted.boot != boot):
+        return "tail"
+    return None if orjson.loads(plain(newest.body))["gateway"] == gateway else "gateway"
+
+
+def _previous(standing: Standing, noted: Noted | None, origin: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The stream before a new one, with the last seq that is known of it."""
+    newest = standing.newest
+    if newest is not None and newest.position >= origin["begins"]:
+        if noted is not None and noted.stream and noted.position >= newest.position:
+            return {"stream": noted.stream, "last": noted.seq}
+        return {"stream": newest.stream, "last": newest.seq}
+    return {"stream": origin["stream"], "last": origin["seq"]} if origin["stream"] else None
