@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from drivers.profile import Checked, InstrumentSpec, LineSpec
-from gateway.settings import registers, rules
+from gateway.settings import registers, rules, wire_time
 from gateway.settings.check import Model, checked, described, keys_of
 from gateway.settings.document import Node, read
 from gateway.settings.instruments import Instruments
@@ -180,7 +180,9 @@ class _Reading:
         rules.ids(node.value, self.problems)
         resolver = Instruments(known, self.profiles, self.words, self.problems)
         placed = [made for entry in node.value if (made := resolver.resolve(entry)) is not None]
-        registers.clashes([one for one in placed if one.spec.protocol == "modbus"], self.problems)
+        modbus = [one for one in placed if one.spec.protocol == "modbus"]
+        registers.clashes(modbus, self.problems)
+        wire_time.periods(modbus, {name: line for name, (line, _) in lines.items()}, self.problems)
         if len(placed) == len(node.value):
             rules.unused(lines, placed, self.problems)
         return placed

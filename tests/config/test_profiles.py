@@ -1,11 +1,11 @@
 """Every profile is asked the same questions."""
 
-import struct
 from pathlib import Path
 
 import pytest
 
 from drivers import catalogue
+from drivers.contract import Request, Whole
 from drivers.modbus.source import MASKED, PLAIN, ModbusOptions, ModbusPoint
 from drivers.profile import Point
 from gateway.settings import load
@@ -152,32 +152,45 @@ def test_its_protocol_is_there(name: str) -> None:
     assert catalogue.protocol(profile_of(name).keys.protocol).point
 
 
+class Replay:
+    """A line on which one request gets one recorded answer."""
+
+    name = "replay"
+    in_flight = 1
+
+    def __init__(self, request: bytes, reply: bytes) -> None:
+        self._request, self._reply = request, reply
+
+    async def exchange(self, request: Request) -> bytes:
+        assert request.frame.hex(" ") == self._request.hex(" ")
+        verdict = request.receive(self._reply)
+        assert isinstance(verdict, Whole)
+        return verdict.payload
+
+    def ready_at(self, unit: object) -> float:
+        return 0.0
+
+
 def examples() -> list[tuple[str, int]]:
     return [(name, number) for name in NAMES for number in range(len(profile_of(name).keys.examples))]
 
 
 @pytest.mark.parametrize(("name", "number"), examples())
-def test_it_decodes_its_example(name: str, number: int, tmp_path: Path) -> None:
-    """By the profile's own words alone: register times scale plus offset, as the manual would have it done by hand."""
+async def test_it_asks_and_decodes_as_its_example_says(name: str, number: int, tmp_path: Path) -> None:
     example = profile_of(name).keys.examples[number]
-    request, reply = bytes.fromhex(example.request), bytes.fromhex(example.reply)
-    assert len(request) == 8
-    function, first, count = struct.unpack(">xBHHxx", request)
-    assert reply[1] == function
-    assert reply[2] == 2 * count == len(reply) - 5
-    registers = reply[3:-2]
-    points = {point.id: point for point in resolved(name, tmp_path)[0] if isinstance(point, ModbusPoint)}
-    assert example.values
-    for id_, wanted in example.values.items():
-        point = points[id_]
-        assert {"holding": 3, "input": 4}[point.table] == function
-        start = 2 * (point.address - first)
-        data = registers[start : start + 2 * point.count]
-        if point.order == "CDAB":
-            data = data[2:] + data[:2]
-        form = {"uint16": ">H", "int16": ">h", "uint32": ">I", "int32": ">i", "float32": ">f"}[point.type]
-        value = struct.unpack(form, data)[0] * point.scale + point.offset
-        assert value == pytest.approx(wanted, rel=1e-6)
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE.format(profile=name, address=1, serial="baudrate: 9600"), "utf-8")
+    site = load(path)
+    spec = site.instruments[0]
+    assert isinstance(spec.options, ModbusOptions)
+    wanted = tuple(point for point in spec.points if point.id in example.values)
+    options = spec.options.model_copy(update={"flags": ()})  # the status is read elsewhere
+    spec = spec.model_copy(update={"points": wanted, "options": options})
+    line = Replay(bytes.fromhex(example.request), bytes.fromhex(example.reply))
+    sample = await catalogue.protocol("modbus").driver(spec, line, site.lines["line"]).poll()
+    assert sample.result == "ok"
+    got = dict(zip((point.id for point in wanted), sample.values, strict=True))
+    assert got == {id_: pytest.approx(value, rel=1e-6) for id_, value in example.values.items()}
 
 
 def test_some_profiles_bring_examples() -> None:

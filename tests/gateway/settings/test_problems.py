@@ -150,6 +150,38 @@ def test_two_instruments_may_share_a_unit_and_even_a_register_they_read_alike(tm
     assert len(load(put(tmp_path, changed("uplinks:\n", SECOND % shared))).instruments) == 4
 
 
+def test_a_period_shorter_than_the_wire_time_alone_is_refused(tmp_path: Path) -> None:
+    """23 + 2 x 8 bytes and their quiet gaps at 300 baud are more than a second, at 9600 baud 60 ms."""
+    text = changed("baudrate: 9600", "baudrate: 300").replace("every: 5s", "every: 1s").replace("500ms", "5s")
+    found = problems(tmp_path, text)
+    assert "nozzle-1 is asked every 1s, its bytes alone take" in found[0]
+    assert found[0].startswith(f"site.yaml:{line_of(text, 'every: 1s')}:")
+    load(put(tmp_path, changed("every: 5s", "every: 1s")))
+
+
+def test_a_line_that_is_asked_too_much_is_a_warning(tmp_path: Path) -> None:
+    more = "".join(
+        f"  - {{id: n{unit}, line: forecourt, profile: vapour_recovery/anysafe_al2, address: {unit}, every: 50ms}}\n"
+        for unit in range(162, 166)
+    )
+    site = load(put(tmp_path, changed("uplinks:\n", f"{more}uplinks:\n")))
+    assert any("line forecourt is asked for" in str(warning) for warning in site.warnings)
+
+
+def test_values_that_belong_together_and_fit_no_read_are_refused(tmp_path: Path) -> None:
+    text = (
+        changed("registers_per_request: 64", "registers_per_request: 2")
+        .replace(
+            "{id: door, table: discrete, address: 3}",
+            "{id: a, table: input, address: 50, type: uint16, together: t}, "
+            "{id: b, table: input, address: 60, type: uint16, together: t}",
+        )
+        .replace("      - {id: a,", "      - {id: a,")
+        .replace("}, {id: b", "}\n      - {id: b")
+    )
+    assert "instrument cems-1: a, b: one read of 11 is needed" in problems(tmp_path, text)[0]
+
+
 def test_a_point_that_a_flag_rule_needs_cannot_be_omitted(tmp_path: Path) -> None:
     text = changed("room/xy_md02", "vapour_recovery/fga1000").replace("every: fastest", "every: 5s\n    omit: [state]")
     assert "a flag rule needs point 'state', which is omitted" in problems(tmp_path, text)[0]

@@ -1,6 +1,7 @@
 """A valid site file -> resolved values."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,36 @@ def test_a_secret_that_everybody_can_read_is_a_warning_and_one_that_is_missing_t
     assert "hidden-word" not in repr(site)
     os.chmod(secret, 0o600)
     assert not load(put(tmp_path, text)).warnings
+
+
+def test_reading_takes_time_in_proportion_to_the_points(tmp_path: Path) -> None:
+    """Four times the points, four times the time; eight leaves room for a busy machine."""
+
+    def seconds(points: int) -> float:
+        entries = "".join(
+            f"      - {{id: p{number}, table: input, address: {2 * number}, type: float32, unit: mg/m3}}\n"
+            for number in range(points)
+        )
+        text = SHORT + "    points:\n" + entries
+        path = put(tmp_path, text)
+        begun = time.process_time()
+        assert len(load(path).instruments[0].points) == points
+        return time.process_time() - begun
+
+    seconds(50)  # imports and caches
+    assert seconds(1000) < 8 * seconds(250)
+
+
+SHORT = """\
+gateway: {id: g}
+lines: {plc: {tcp: "192.0.2.10:502"}}
+instruments:
+  - id: i
+    line: plc
+    protocol: modbus
+    address: 1
+    every: 1s
+"""
 
 
 def test_a_site_never_changes_after_it_is_read(site: Site) -> None:
