@@ -107,6 +107,11 @@ class Subscriber:
             async for message in messages:
                 self.messages.append(message)
 
+    async def received(self, leaf: str, count: int) -> list[bytes]:
+        """Bodies on one topic, in order, once there are so many."""
+        await until(lambda: len(self.bodies(leaf)) >= count)
+        return self.bodies(leaf)
+
     def bodies(self, leaf: str) -> list[bytes]:
         """Bodies on one topic, in order of arrival."""
         return [message.payload for message in self.messages if message.topic == f"{ROOT}/{leaf}"]

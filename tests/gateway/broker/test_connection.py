@@ -119,9 +119,13 @@ async def test_a_missing_password_file_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_broker_that_never_answers_is_given_up_in_time() -> None:
+    left = asyncio.Event()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        left.set()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server:
@@ -129,3 +133,4 @@ async def test_a_broker_that_never_answers_is_given_up_in_time() -> None:
         with pytest.raises(ConnectFailed) as failure:
             await connect(Address("127.0.0.1", port), timeout_s=0.3)
         assert failure.value.cause == "timeout"
+        await asyncio.wait_for(left.wait(), 10)
