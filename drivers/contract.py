@@ -96,6 +96,7 @@ class Request:
     pause_s: float = 0.0  # quiet time this instrument needs before a request, beyond the line's own
     first_byte_s: float | None = None  # give up earlier when not even one byte has come
     reply_bytes: int = 0
+    settle_s: float | None = None  # quiet time of this instrument after a timeout; None: as the line has it
 
 
 class Tags(Protocol):

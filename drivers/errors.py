@@ -2,6 +2,7 @@
 
     FieldError
     ├── LineDown      nothing could be sent: the port or connection is not there. Wait for the line.
+    │   └── PortHeld  … because another process has it. Say who; starting again does not help.
     ├── NoReply       the unit stayed silent (or hung half-way). Let it settle, then go on with the others.
     ├── BadReply      something came back that is not the answer. Do not use it; the unit settles.
     ├── Refused       the unit answered, with an exception. The line is fine; look at the request.
@@ -34,6 +35,10 @@ class LineDown(FieldError):
     """The port or the connection is not there; nothing was sent."""
 
     cause = "line"
+
+
+class PortHeld(LineDown):
+    """The port is there, and another process has it open."""
 
 
 class NoReply(FieldError):
