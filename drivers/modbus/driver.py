@@ -2,7 +2,7 @@
 
 A poll asks its blocks one after another (or several at once on a line that numbers its requests). It ends with the
 first that brings no answer: the rest get the same reason untried, so that a dead instrument costs one timeout. A
-refused block is looked into at once (drivers/modbus/reads.py) as far as half a timeout of extra time allows.
+refused block is looked into at once (drivers/modbus/reads.py) as far as half a timeout of extra time goes.
 """
 
 import asyncio
@@ -160,12 +160,13 @@ class ModbusDriver:
                 taken.failed.append((read, answer))
                 if not isinstance(answer, Refused) or answer.code in GATEWAY_SILENT:
                     taken.silence = taken.silence or answer
-                elif answer.code in ADDRESS_EXCEPTIONS:
+                elif answer.code in ADDRESS_EXCEPTIONS and (extra_s > 0 or len(read.block.atoms) == 1):
+                    # without time left the block stays as it is, and is looked into at the next poll
                     now_s = asyncio.get_running_loop().time()
                     parts = [self._read(part) for part in self._reads.refused(read.block, answer.why, now_s)]
+                    extra_s -= sum(part.exchange_s for part in parts)
+                    waiting.extendleft(reversed(parts))
                     taken.changed = True
-                    if (extra_s := extra_s - sum(part.exchange_s for part in parts)) >= 0:
-                        waiting.extendleft(reversed(parts))
             if taken.silence is not None:
                 taken.failed.extend((read, taken.silence) for read in waiting)
                 break
@@ -195,11 +196,10 @@ class ModbusDriver:
         """Values where some were not had: each point has the last thing that is known of it."""
         values: list[Value] = [None] * len(self.plan.points)
         missing = dict.fromkeys(range(len(values)), ("line: not asked for", "line"))
+        for read, error in taken.failed:
+            missing.update((member, (error.why, cause(error))) for member in read.members)
         for block, reason in self._reads.excluded.items():
             missing.update((member, (reason, "excluded")) for member in block.members)
-        for read, error in taken.failed:
-            if read.block not in self._reads.excluded or error is taken.silence:
-                missing.update((member, (error.why, cause(error))) for member in read.members)
         for read, payload in taken.answered:
             found, marks = read.decode(payload)
             _mark(marks, read.members, 0, flags, why)

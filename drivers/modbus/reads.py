@@ -22,7 +22,7 @@ PROBES = 4
 class Reads:
     """Which blocks to ask for. `blocks` is replaced, never changed, so that its identity tells of a change."""
 
-    __slots__ = ("_largest", "_next", "_origin", "_probes", "_refused", "_retry_at", "blocks", "excluded")
+    __slots__ = ("_largest", "_next", "_origin", "_planned", "_probes", "_refused", "_retry_at", "blocks", "excluded")
 
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.blocks: tuple[Block, ...] = tuple(blocks)
@@ -30,6 +30,8 @@ class Reads:
         """Reads of a single atom that were refused, and the reason for each of their points."""
         self._origin = {atom: place for place, one in enumerate(blocks) for atom in one.atoms}
         self._largest: dict[str, int] = {}
+        """Longest read that was answered, by table."""
+        self._planned = {table: max(b.count for b in blocks if b.table == table) for table in {b.table for b in blocks}}
         self._refused: set[Block] = set()
         """Reads that were refused as a whole: joining must not try them again and again."""
         self._probes: deque[Block] = deque()
@@ -59,6 +61,10 @@ class Reads:
         if not self.excluded or self.excluded.pop(answered, None) is None:
             return False
         self.blocks = tuple(sorted((*self.blocks, answered), key=lambda one: (one.function, one.address)))
+        # what made it refuse longer reads may be over too
+        self._largest[answered.table] = self._planned[answered.table]
+        self._refused.clear()
+        self.retry()  # what brought this one back may have brought others
         return True
 
     def retry(self) -> None:
