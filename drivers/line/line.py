@@ -204,7 +204,8 @@ class FieldLine:
         assert self._wire is not None
         loop = self._loop
         del self._input[:]
-        self._answer = answer = loop.create_future()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        self._answer = answer
         self._echo = request.frame if self._echoes else None
         if self.transcript is not None:
             self.transcript.sent(request.frame)

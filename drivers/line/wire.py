@@ -28,7 +28,7 @@ class Wire(Protocol):
 
 class _Connection(asyncio.Protocol):
     def __init__(self, received: Received, lost: Lost, where: str) -> None:
-        self.data_received = received  # type: ignore[method-assign]  # saves a call for each arrival
+        self.data_received = received  # type: ignore[assignment,method-assign]  # saves a call for each arrival
         self._lost = lost
         self._where = where
         self._transport: asyncio.Transport | None = None
@@ -88,13 +88,15 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 async def open_network(spec: LineSpec, received: Received, lost: Lost) -> Wire:
     """Connect to the endpoint. Raises LineDown, naming it."""
+    assert spec.host is not None
+    assert spec.port is not None
     where = f"{spec.host}:{spec.port}"
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(CONNECT_LIMIT_S):
             if spec.kind == "udp":
                 _, datagrams = await loop.create_datagram_endpoint(
-                    lambda: _Datagrams(received, lost, where), remote_addr=(spec.host, spec.port or 0)
+                    lambda: _Datagrams(received, lost, where), remote_addr=(spec.host, spec.port)
                 )
                 return datagrams
             _, connection = await loop.create_connection(

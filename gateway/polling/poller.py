@@ -66,6 +66,7 @@ class Poller:
         self.lateness_seconds = Histogram(LATENESS_BOUNDS_S)
         self.last: dict[str, Reading] = {}
         self.answering: dict[str, bool] = {}
+        self.answered_s: dict[str, float] = {}
         self._polled = {polled.instrument: polled for polled in instruments}
         self._clock = clock
         self._emit = emit
@@ -140,6 +141,8 @@ class Poller:
         else:
             if entry.suspect or not self.answering.get(entry.instrument, False):
                 self._answered(entry, driver, sample)
+            if sample.result != "line":
+                self.answered_s[entry.instrument] = self._clock.monotonic()
             if sample.result == "line" and not entry.period_ms:
                 self._schedule.postpone(entry, self._now_ms(loop) + int(FASTEST_RETRY_S * 1000))
         self._hand_on(entry.instrument, driver, sample, due.due_ms, due_s)

@@ -1,0 +1,61 @@
+"""What `run.py` starts: the listener for metrics, health and the status page, and the words for systemd."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gateway.health.bounds import Bounds
+from gateway.health.sources import ClockSource, LineSource, LogSource, Parts, PollerSource, SiteSource, UplinkSource
+
+if TYPE_CHECKING:
+    from gateway.health.web import Web
+
+
+class Health:
+    """Reads the parts; nothing listens before `listen`."""
+
+    def __init__(
+        self,
+        *,
+        lines: Mapping[str, LineSource],
+        pollers: Mapping[str, PollerSource],
+        log: LogSource,
+        uplinks: Mapping[str, UplinkSource],
+        clock: ClockSource,
+        site: SiteSource,
+        failures: Counter[str],
+        version: str,
+    ) -> None:
+        self.parts = Parts(
+            lines=lines,
+            pollers=pollers,
+            log=log,
+            uplinks=uplinks,
+            clock=clock,
+            site=site,
+            failures=failures,
+            version=version,
+        )
+        self.bounds = Bounds(self.parts)
+        self._web: Web | None = None
+
+    async def listen(self, host: str, port: int) -> None:
+        """Open the listener. Raises GatewayError when the address cannot be had."""
+        from gateway.health.web import Web  # aiohttp and prometheus_client only where something listens
+
+        self._web = Web(self.parts, self.bounds)
+        await self._web.open(host, port)
+
+    async def close(self) -> None:
+        """Close the listener."""
+        if self._web is not None:
+            await self._web.close()
+            self._web = None
+
+    def words(self) -> str:
+        """One line for the service manager."""
+        troubles = self.bounds.broken()
+        if troubles:
+            return f"{len(troubles)} not well: {troubles[0]}"
+        answering = sum(sum(poller.answering.values()) for poller in self.parts.pollers.values())
+        return f"{answering} of {len(self.parts.specs)} instruments answer, seq {self.parts.log.seq}"

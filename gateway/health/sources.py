@@ -1,0 +1,141 @@
+"""What health reads of the running parts: plain attributes, at the moment it is asked.
+
+`run.py` hands the objects over by name; nothing here is ever called by them.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Protocol
+
+from drivers.measure import Histogram
+from drivers.profile import InstrumentSpec
+from gateway.clock import ClockState
+from gateway.reading import Reading
+
+
+class LineSource(Protocol):
+    """One line (drivers/line)."""
+
+    name: str
+    up: bool
+    state: str
+    busy_s: float
+    exchange_seconds: Histogram
+    faults: Counter[str]
+
+
+class PollerSource(Protocol):
+    """The owner of one line."""
+
+    polls: Counter[tuple[str, str]]
+    lateness_seconds: Histogram
+    last: dict[str, Reading]
+    answering: dict[str, bool]
+    answered_s: dict[str, float]
+
+
+class LogSource(Protocol):
+    """The log."""
+
+    @property
+    def stream(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def batches(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def written_bytes(self) -> int: ...
+    @property
+    def commit_seconds(self) -> Histogram: ...
+    @property
+    def evicted(self) -> Counter[str]: ...
+    @property
+    def last_commit_s(self) -> float: ...
+    @property
+    def trouble(self) -> str | None: ...
+    @property
+    def holding(self) -> bool: ...
+
+    def backlog(self, uplink: str) -> tuple[int, int | None]: ...
+
+
+class UplinkSource(Protocol):
+    """One uplink."""
+
+    name: str
+    connected: bool
+    certificate_expiry_s: float | None
+    trouble: str | None
+
+    @property
+    def acknowledged(self) -> int: ...
+    @property
+    def refused(self) -> Counter[str]: ...
+    @property
+    def acknowledge_seconds(self) -> Histogram: ...
+    @property
+    def unheard(self) -> bool: ...
+
+
+class ClockSource(Protocol):
+    """The machine's clock."""
+
+    steps: int
+
+    def now_ms(self) -> int: ...
+    def monotonic(self) -> float: ...
+    def state(self) -> ClockState: ...
+
+
+class LogLimits(Protocol):
+    """Of the site file's log section."""
+
+    @property
+    def commit_every_s(self) -> float: ...
+    @property
+    def max_size(self) -> int: ...
+
+
+class SiteSource(Protocol):
+    """Of the settings."""
+
+    @property
+    def gateway_id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def instruments(self) -> tuple[InstrumentSpec, ...]: ...
+    @property
+    def log(self) -> LogLimits: ...
+
+
+class Parts:
+    """All of it."""
+
+    def __init__(
+        self,
+        *,
+        lines: Mapping[str, LineSource],
+        pollers: Mapping[str, PollerSource],
+        log: LogSource,
+        uplinks: Mapping[str, UplinkSource],
+        clock: ClockSource,
+        site: SiteSource,
+        failures: Counter[str],
+        version: str,
+    ) -> None:
+        self.lines = lines
+        self.pollers = pollers
+        self.log = log
+        self.uplinks = uplinks
+        self.clock = clock
+        self.site = site
+        self.failures = failures
+        self.version = version
+        self.started_s = clock.monotonic()
+        self.started_ms = clock.now_ms()
+        self.specs = {spec.id: spec for spec in site.instruments}

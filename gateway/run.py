@@ -1,0 +1,281 @@
+"""The only place that builds and joins the parts; one TaskGroup holds them all.
+
+    lines ─► drivers ─► pollers ─ emit ─► marks ─► log ─► uplinks
+                                              ▲      └─ entered ─► completeness
+                              clock, configuration, start and stop as events
+
+Health reads the parts' counters and steers none of them. A part that fails is counted, logged with its
+traceback and started again: one bad line must not end the site's evidence.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from gateway.batch import plain
+from gateway.clock import RELEASE_MS, ClockWatch, SystemClock
+from gateway.fieldbus import Fieldbus, build
+from gateway.health import Health
+from gateway.health.service_manager import ServiceManager
+from gateway.log import Log
+from gateway.pipeline.completeness import Completeness
+from gateway.pipeline.marks import Marks
+from gateway.polling.poller import Polled, Poller
+from gateway.polling.schedule import phases
+from gateway.reading import Event, Reading
+from gateway.settings import Site
+from gateway.settings.changes import changes, described
+from gateway.signing import Signer
+from gateway.told import Told
+from gateway.uplink import Uplink, catalogue
+
+logger = logging.getLogger("fieldgate")
+
+RESTART_PAUSE_S = 1.0
+"""Between two starts of a part that failed: short enough for promise P7, long enough not to fill the journal."""
+KEEP_EVERY_S = 60.0
+"""How often the account of the day is written into the log; after a kill the batches since then are counted again."""
+LAST_COMMIT_S = 2.0
+"""How long a stop waits for its last batch before the uplinks say goodbye."""
+FIRST_UP_S = 1.0
+"""How long the first poll waits for its line, so that a start does not begin with a gap that is none."""
+
+
+async def run(site: Site, load: Callable[[], Site]) -> None:
+    """Run a site until SIGTERM or SIGINT. `load` reads the site file again (SIGHUP, the command `reload`).
+
+    Raises GatewayError when the log or the status page's port cannot be had.
+    """
+    told = Told(load)
+    service = ServiceManager()
+    with told.listening():
+        while True:
+            await Gateway(site, told, service).run()
+            next_site = told.take_next()
+            if next_site is None:
+                return
+            site = next_site
+
+
+class Gateway:
+    """One site, built from its settings; `run` returns when it is told to end."""
+
+    def __init__(self, site: Site, told: Told, service: ServiceManager) -> None:
+        self.site = site
+        self.told = told
+        self.service = service
+        self.version = version("fieldgate")
+        self.clock = SystemClock()
+        self.failures: Counter[str] = Counter()
+        self.completeness = Completeness(ZoneInfo(site.timezone))
+        self.marks = Marks()
+
+    async def run(self) -> None:
+        """Open the log, start every part, wait for the end, stop in the order that loses nothing."""
+        site = self.site
+        assert site.log.key_file is not None
+        signer = await asyncio.to_thread(Signer.load_or_create, Path(site.log.key_file))
+        self.log = await Log.open(
+            site.log,
+            site.gateway_id,
+            tuple(site.uplinks),
+            self.clock,
+            signer,
+            RELEASE_MS,
+            hold_s=site.clock.hold_s,
+            hold_until=site.clock.hold_until,
+            extend_start=self.service.extend_start,
+        )
+        await self.clock.look()
+        self.buses = build(site.lines, site.instruments)
+        self.pollers = self._pollers()
+        body = catalogue(site.gateway_id, site.hash, signer.key, site.instruments)
+        self.uplinks = {name: self._uplink(name, body) for name in site.uplinks}
+        try:
+            await self._take_up()
+            await self._live()
+        finally:
+            await self.log.close()
+
+    def emit(self, reading: Reading) -> None:
+        """Every reading on its way from a poller into the log."""
+        self.log.add(self.marks.applied(reading))
+
+    def tell(self, event: Event) -> None:
+        """Every event on its way into the log."""
+        self.log.add_event(event)
+
+    # -- what the parts are -------------------------------------------------------------------------------
+
+    def _pollers(self) -> dict[str, Poller]:
+        specs = {spec.id: spec for spec in self.site.instruments}
+        periods = [round(spec.every_s * 1000) for spec in self.site.instruments]
+        spread = dict(zip(specs, phases(periods), strict=True))
+
+        def polled(bus: Fieldbus, name: str) -> Polled:
+            spec = specs[name]
+            phase_ms = spread[name] if spec.phase_s is None else round(spec.phase_s * 1000)
+            return Polled(name, bus.drivers[name], round(spec.every_s * 1000), phase_ms)
+
+        return {
+            name: Poller(
+                bus.line,
+                [polled(bus, instrument) for instrument in bus.drivers],
+                self.clock,
+                self.emit,
+                self.tell,
+                shared_wire=bus.spec.kind == "serial",
+            )
+            for name, bus in self.buses.items()
+        }
+
+    def _uplink(self, name: str, body: bytes) -> Uplink:
+        slowest_s = max((spec.every_s for spec in self.site.instruments), default=60.0)
+        return Uplink(
+            name,
+            self.site.uplinks[name],
+            gateway=self.site.gateway_id,
+            feed=self.log,
+            clock=self.clock,
+            version=self.version,
+            catalogue=body,
+            emit=self.tell,
+            quiet_s=max(60.0, 2 * slowest_s),
+        )
+
+    # -- what was before ----------------------------------------------------------------------------------
+
+    async def _take_up(self) -> None:
+        """Go on with the account of the day and the marks; say what changed in the configuration."""
+        log = self.log
+        position = 0
+        if (kept := log.kept("completeness")) is not None:
+            position, state = kept
+            self.completeness.restore(state)
+        async for batch in log.replay(position):
+            self.completeness.count_body(orjson.loads(plain(batch.body)))
+        log.on_entered(self.completeness.count)
+        log.on_lost(lambda reading: self.completeness.count(reading, -1))
+        if (kept := log.kept("marks")) is not None:
+            self.marks = Marks.from_bytes(kept[1])
+        now_ms = self.clock.now_ms()
+        configuration = described(self.site)
+        before = log.kept("configuration")
+        if before is None or before[1] != configuration:
+            old = before[1] if before is not None else b"{}"
+            data = {
+                "from": _hash_of(log.kept("configuration_hash")),
+                "to": self.site.hash,
+                "changes": changes(old, configuration) if before is not None else [],
+            }
+            self.tell(Event(now_ms, "configuration.changed", data, level="info"))
+            log.keep("configuration", configuration)
+            log.keep("configuration_hash", self.site.hash.encode())
+        self.tell(
+            Event(now_ms, "gateway.started", {"version": self.version, "configuration": self.site.hash}, level="info")
+        )
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        site = self.site
+        health = Health(
+            lines={name: bus.line for name, bus in self.buses.items()},
+            pollers=self.pollers,
+            log=self.log,
+            uplinks=self.uplinks,
+            clock=self.clock,
+            site=site,
+            failures=self.failures,
+            version=self.version,
+        )
+        watch = ClockWatch(self.clock, self._clock_told)
+        writer = asyncio.create_task(self._keep_alive("log", self.log.run), name="log")
+        delivering = [
+            asyncio.create_task(self._keep_alive(f"uplink {name}", uplink.run), name=f"uplink {name}")
+            for name, uplink in self.uplinks.items()
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+                    "clock": watch.run,
+                    "daily account": self._account,
+                    "service manager": lambda: self.service.run(health.words),
+                }
+                if site.health is not None:
+                    await health.listen(*site.health.address)
+                for name, bus in self.buses.items():
+                    parts[f"line {name}"] = bus.line.run
+                    parts[f"poller {name}"] = lambda name=name: self._poll(name)  # type: ignore[misc]
+                tasks = [group.create_task(self._keep_alive(name, start), name=name) for name, start in parts.items()]
+                self.service.ready(f"{len(self.site.instruments)} instruments on {len(self.buses)} lines")
+                await self.told.ended.wait()
+                self.service.stopping()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._end(writer, delivering)
+            await health.close()
+
+    async def _end(self, writer: "asyncio.Task[None]", delivering: "list[asyncio.Task[None]]") -> None:
+        """Commit the last batch, deliver what can be delivered, say goodbye."""
+        reason = "reload" if self.told.next_site is not None else "stop"
+        self._keep_account()
+        committed = self.log.newest()
+        self.tell(Event(self.clock.now_ms(), "gateway.stopping", {"reason": reason}, level="info"))
+        with contextlib.suppress(TimeoutError):  # a disk that fails must not hold up the stop
+            async with asyncio.timeout(LAST_COMMIT_S):
+                await self.log.committed_after(committed)
+        await asyncio.gather(*(uplink.stop() for uplink in self.uplinks.values()))
+        for task in (writer, *delivering):
+            task.cancel()
+        await asyncio.gather(writer, *delivering, return_exceptions=True)
+
+    async def _poll(self, name: str) -> None:
+        await self.buses[name].line.wait_up(FIRST_UP_S)
+        await self.pollers[name].run()
+
+    async def _account(self) -> None:
+        """Tell what is due by the calendar: daily accounts, ended marks; keep the account every minute."""
+        while True:
+            await asyncio.sleep(1.0)
+            now_ms = self.clock.now_ms()
+            for event in (*self.completeness.events(now_ms), *self.marks.ended(now_ms)):
+                self.tell(event)
+            if self.clock.monotonic() - self._kept_s >= KEEP_EVERY_S:
+                self._keep_account()
+
+    _kept_s = 0.0
+
+    def _keep_account(self) -> None:
+        self._kept_s = self.clock.monotonic()
+        self.log.keep("completeness", self.completeness.state())
+
+    def _clock_told(self, event: Event) -> None:
+        self.tell(event)
+        if event.kind == "clock.stepped":
+            for poller in self.pollers.values():
+                poller.clock_stepped()
+
+    async def _keep_alive(self, name: str, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a part for ever; when it fails, say so, count it and start it again."""
+        while True:
+            try:
+                await start()
+                return
+            except Exception:
+                self.failures[name] += 1
+                logger.exception("%s failed (%d times); starting it again", name, self.failures[name])
+            await asyncio.sleep(RESTART_PAUSE_S)
+
+
+def _hash_of(kept: tuple[int, bytes] | None) -> str | None:
+    return kept[1].decode() if kept is not None else None
