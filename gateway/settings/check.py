@@ -1,14 +1,12 @@
 """Nodes -> models, with every problem placed at the node it is about."""
 
-from collections.abc import Iterator
-from functools import cache
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from drivers import durations
 from drivers.profile import Checked
+from gateway.settings.booleans import stray
 from gateway.settings.document import Node
 from gateway.settings.problem import Problem, did_you_mean
 
@@ -23,9 +21,7 @@ def checked(model: type[Model], node: Node, problems: list[Problem], what: str) 
     if not isinstance(node.value, dict):
         problems.append(node.problem(f"{what} is {described(node.value)}", "write keys with values"))
         return None
-    odd = [
-        (key, entry) for key, inner in node.value.items() for entry in _odd(_annotations(model).get(key, Any), inner)
-    ]
+    odd = list(stray(model, node))
     for key, entry in odd:
         problems.append(entry.problem(f"{described(entry.value)} is no value of {key!r} in {what}"))
     wrong = {key for key, _ in odd}
@@ -80,55 +76,6 @@ def described(value: Any) -> str:
         return "a list"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:56]}…{text[-1]}"
-
-
-@cache
-def _annotations(model: type[Checked]) -> dict[str, Any]:
-    """What may stand under each key of the file; an unknown key has its own message."""
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-
-
-def _odd(annotation: Any, node: Node) -> Iterator[Node]:
-    """true and false where numbers or text are wanted; pydantic would take them for 1 and 0."""
-    if isinstance(node.value, str | int | float) and not isinstance(node.value, bool):
-        return
-    kinds = list(_alternatives(annotation))
-    if Any in kinds:
-        return
-    if isinstance(node.value, bool):
-        if not any(kind is bool or (get_origin(kind) is Literal and True in get_args(kind)) for kind in kinds):
-            yield node
-    elif isinstance(node.value, list):
-        for number, entry in enumerate(node.value):
-            inner = [_item(get_args(kind), number) for kind in kinds if get_origin(kind) is tuple]
-            yield from _odd(Union[tuple(inner)] if inner else Any, entry)
-    elif isinstance(node.value, dict):
-        for key, entry in node.value.items():
-            inner = [get_args(kind)[1] for kind in kinds if get_origin(kind) is dict]
-            inner += [_annotations(kind).get(key, Any) for kind in kinds if _is_model(kind)]
-            yield from _odd(Union[tuple(inner)] if inner else Any, entry)
-
-
-def _alternatives(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without the marks of Annotated."""
-    if get_origin(annotation) is Annotated:
-        yield from _alternatives(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        for part in get_args(annotation):
-            yield from _alternatives(part)
-    else:
-        yield annotation
-
-
-def _item(kinds: tuple[Any, ...], number: int) -> Any:
-    """What the entry of that number in a tuple may be."""
-    if kinds[-1] is Ellipsis:
-        return kinds[0]
-    return kinds[number] if number < len(kinds) else Any
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Checked)
 
 
 def _problem(model: type[Checked], node: Node, detail: Any, what: str) -> Problem:
