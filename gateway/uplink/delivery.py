@@ -20,8 +20,8 @@ from drivers.measure import Histogram
 from gateway.batch import Batch, Feed
 from gateway.broker import Connection, Lost
 from gateway.uplink.pace import Pace
+from gateway.uplink.ranges import Range, Ranges
 from gateway.uplink.refusals import FAILURE, TOO_LARGE, UNHEARD, Asking, LaneState, Refusals, name
-from gateway.uplink.requests import Request, Requests
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.window import Lane, Window
 
@@ -70,7 +70,7 @@ class Delivery:
         settings: UplinkSettings,
         lanes: Lanes,
         counts: Counts,
-        requests: Requests,
+        ranges: Ranges,
     ) -> None:
         self._uplink = uplink
         self._connection = connection
@@ -78,7 +78,7 @@ class Delivery:
         self._settings = settings
         self._lanes = lanes
         self._counts = counts
-        self._requests = requests
+        self._ranges = ranges
         self._now = asyncio.get_running_loop().time
         spared = max(1, connection.window // 4)  # slots that the backlog leaves to live batches
         self._pace = Pace(settings.backlog_rate, connection.window - spared, self._now())
@@ -120,12 +120,12 @@ class Delivery:
         while True:
             self._more.clear()
             await self._oldest_first()
-            while (request := self._requests.current()) is not None and not self._more.is_set():
+            while (request := self._ranges.current()) is not None and not self._more.is_set():
                 request.begin()
                 await self._requested(request)
                 await self._either(self._more, request.answered)
             self._lanes.backlog.wants = False
-            await self._either(self._more, self._requests.waiting)
+            await self._either(self._more, self._ranges.waiting)
 
     async def watch(self) -> None:
         """Raise Lost when a batch stays without an acknowledgement for too long."""
@@ -177,7 +177,7 @@ class Delivery:
             self._mean_bytes = max(1.0, sum(len(batch.body) for batch in page) / len(page))
         return page
 
-    async def _requested(self, request: Request) -> None:
+    async def _requested(self, request: Range) -> None:
         """Send what is left of one request."""
         while not self._more.is_set():
             limit = max(1, min(PAGE, int(PAGE_BYTES / self._mean_bytes)))
@@ -186,23 +186,29 @@ class Delivery:
                 request.all_sent()
                 return
             for batch in page:
-                if request.take(batch) and batch.position not in self._in_flight:
-                    await self._send_backlog(batch)
+                if not request.take(batch) or batch.position in self._in_flight:
+                    continue
+                if not await self._send_backlog(batch):
+                    request.refused(batch.position)
+                    self._more.set()
+                    return
 
-    async def _send_backlog(self, batch: Batch) -> None:
+    async def _send_backlog(self, batch: Batch) -> bool:
+        """Send it when it may go; False when an older one came back meanwhile and goes first."""
         lane = self._lanes.backlog
         lane.wants = True
         while (wait_s := self._lanes.asking.wait_s(lane, self._now())) > 0:
             self._opened.clear()
             await self._either_for(wait_s, self._opened)
-            if self._from_start:  # an older one came back
-                return
+            if self._from_start:
+                return False
         if (wait_s := self._pace.wait_s(self._now())) > 0:
             await asyncio.sleep(wait_s)
         if not self.window.try_take(Lane.BACKLOG):
             await self.window.take(Lane.BACKLOG)
         self._pace.sent(self._now())
         self._send(batch, lane, Lane.BACKLOG)
+        return True
 
     def _send(self, batch: Batch, lane: LaneState, which: Lane) -> None:
         now = self._now()
@@ -227,7 +233,7 @@ class Delivery:
             self._counts.acknowledge_seconds.observe(now - sent_at)
             self._feed.settle(self._uplink, position)
             self._lanes.refusals.settled(position)
-            self._requests.settled(position)
+            self._ranges.settled(position)
             if lane.success():
                 logger.info("uplink %s: %s is accepted again", self._uplink, lane.topic)
                 self._lanes.asking.opened()
@@ -247,7 +253,7 @@ class Delivery:
             self._lanes.asking.asked(lane, now)
             words = "uplink %s: %s is refused (%s); one batch at a time asks again"
             logger.warning(words, self._uplink, lane.topic, reason)
-        self._requests.refused(position)
+        self._ranges.refused(position)
         if code == UNHEARD:
             self._from_start = lane is self._lanes.backlog
             self._leave_to_backlog()
@@ -255,7 +261,7 @@ class Delivery:
         wait_s = self._lanes.refusals.refuse(position, lane, now)
         if wait_s is None:
             self._feed.set_aside(self._uplink, position, reason)
-            self._requests.settled(position)
+            self._ranges.settled(position)
         else:
             self._again_in(wait_s)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Topics:
     """All topics of `gateway` under `base`."""
 
+    base: str
     status: str
     points: str
     data: str
@@ -17,4 +18,5 @@ class Topics:
     @classmethod
     def of(cls, base: str, gateway: str) -> "Topics":
         """`{base}/{gateway}/…`."""
-        return cls(*(f"{base}/{gateway}/{leaf}" for leaf in cls.__slots__))
+        leaves = ("status", "points", "data", "backfill", "command", "reply")
+        return cls(base, *(f"{base}/{gateway}/{leaf}" for leaf in leaves))

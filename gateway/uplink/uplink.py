@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import Any
 
@@ -25,9 +25,12 @@ from gateway.broker import (
 from gateway.clock import Clock
 from gateway.reading import Event
 from gateway.uplink import points
+from gateway.uplink.commands import Commands
 from gateway.uplink.delivery import Counts, Delivery, Lanes
+from gateway.uplink.desk import WORKERS, Desk
+from gateway.uplink.permission import Denied
+from gateway.uplink.ranges import Range, Ranges, TooManyRanges
 from gateway.uplink.reconnection import SHORT_S, Reconnection
-from gateway.uplink.requests import Request, Requests
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import Lane
@@ -40,17 +43,13 @@ FINISH_S = 3.0
 """Of which at most so long for what is committed and not yet acknowledged."""
 OFFLINE_S = 1.0
 """And so long for the PUBACK of `offline`."""
-WAITING_COMMANDS = 64
-"""Commands waiting to be carried out; the broker's further ones are dropped and counted."""
-WAITING_REPLIES = 64
-"""Replies waiting for a connection; then the oldest is dropped. Its command, repeated, is answered again."""
 
 
 class Uplink:
     """Delivers `feed` to one broker. The counters are for health to read.
 
     `points` is the body of the catalogue, `emit` takes events for the log, `quiet_s` is the longest time between two
-    batches of the running site. `command` is called with each command received and returns replies one by one.
+    batches of the running site; without `commands` the command topic is not subscribed to.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class Uplink:
         version: str,
         catalogue: bytes,
         emit: Callable[[Event], None],
+        commands: Commands | None = None,
         quiet_s: float = 60.0,
         random: Random | None = None,
     ) -> None:
@@ -71,7 +71,6 @@ class Uplink:
         self.connected = False
         self.trouble: str | None = None
         self.certificate_expiry_s: float | None = None
-        self.commands_dropped = 0
         self.topics = Topics.of(settings.base, gateway)
         self._settings = settings
         self._gateway = gateway
@@ -84,10 +83,16 @@ class Uplink:
         self._reconnection = Reconnection(settings, random or Random())
         self._lanes = Lanes(self.topics.data, self.topics.backfill, settings.unheard_retry_s)
         self._counts = Counts()
-        self._requests = Requests()
+        self._ranges = Ranges()
+        self._desk = Desk(name, self.topics, commands, self._backfill) if commands is not None else None
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def commands_dropped(self) -> int:
+        """Commands that came faster than they could be carried out."""
+        return self._desk.dropped if self._desk is not None else 0
 
     @property
     def acknowledged(self) -> int:
@@ -113,9 +118,14 @@ class Uplink:
         """Deliver until `stop`; a cancellation leaves the last will to the broker."""
         self._task = asyncio.current_task()
         try:
-            while not self._stopping.is_set():
-                await self._connection()
-                await self._unless_stopping(asyncio.sleep(self._reconnection.wait_s))
+            async with asyncio.TaskGroup() as group:
+                desk = [self._desk] * WORKERS if self._desk is not None else []
+                workers = [group.create_task(one.work(), name=f"{self.name}-command") for one in desk]
+                while not self._stopping.is_set():
+                    await self._connection()
+                    await self._unless_stopping(asyncio.sleep(self._reconnection.wait_s))
+                for worker in workers:
+                    worker.cancel()
         except asyncio.CancelledError:
             if not self._stopping.is_set():
                 raise
@@ -136,9 +146,9 @@ class Uplink:
             await asyncio.wait((self._task,), timeout=0.5)
 
     async def backfill(self, from_ms: int, to_ms: int) -> list[dict[str, int | str]]:
-        """Send [from_ms, to_ms) again; when it is acknowledged, what each part was. Raises TooManyRequests."""
-        request = Request(from_ms, to_ms, self._quiet_ms)
-        await self._requests.fulfil(request)
+        """Send [from_ms, to_ms) again; when it is acknowledged, what each part was. Raises TooManyRanges."""
+        request = Range(from_ms, to_ms, self._quiet_ms)
+        await self._ranges.fulfil(request)
         return request.intervals(await self._feed.evicted(from_ms, to_ms))
 
     async def _connection(self) -> None:
@@ -166,14 +176,15 @@ class Uplink:
     async def _use(self, connection: Connection) -> None:
         self.certificate_expiry_s = connection.certificate_expiry_s
         self._lanes.asking.opened()  # whoever listens may be back as well
-        delivery = Delivery(
-            self.name, connection, self._feed, self._settings, self._lanes, self._counts, self._requests
-        )
+        delivery = Delivery(self.name, connection, self._feed, self._settings, self._lanes, self._counts, self._ranges)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(_until_lost(connection), name=f"{self.name}-lost")]
                 await self._introduce(connection)
                 self._is_connected(connection)
+                if self._desk is not None:
+                    serving = self._desk.serve(connection, delivery.window, self._settings.acknowledge_timeout_s)
+                    tasks.append(group.create_task(serving, name=f"{self.name}-desk"))
                 for lane in (delivery.live, delivery.backlog, delivery.watch):
                     tasks.append(group.create_task(lane(), name=f"{self.name}-{lane.__name__}"))
                 tasks.append(group.create_task(self._settle_down(), name=f"{self.name}-settle-down"))
@@ -201,6 +212,8 @@ class Uplink:
         try:
             async with asyncio.timeout(FINISH_S):
                 await delivery.finish()
+                if self._desk is not None:
+                    await self._desk.idle()
         except TimeoutError:
             logger.warning("uplink %s: stopped with batches on their way; they are sent again", self.name)
         try:
@@ -211,6 +224,12 @@ class Uplink:
             logger.warning("uplink %s: stopped before `offline` was acknowledged; the last will says it", self.name)
             return
         await connection.disconnect()
+
+    async def _backfill(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return {"intervals": await self.backfill(args["from"], args["to"])}
+        except TooManyRanges as error:
+            raise Denied("busy", str(error)) from error
 
     async def _settle_down(self) -> None:
         """After a while no earlier takeover counts any more."""

@@ -9,17 +9,17 @@ import orjson
 from gateway.batch import Batch, plain
 
 AT_ONCE = 2
-"""Requests under way; each may take as long as its range is."""
+"""Ranges under way; each may take as long as its range is."""
 LONGEST_COMMIT_MS = 60_000
 """Longest `commit_every`: so much later the last samples of a range may have been committed."""
 SENT, NEVER, EVICTED = "sent", "never measured", "evicted"
 
 
-class TooManyRequests(Exception):
-    """So many requests are under way that no further one is taken."""
+class TooManyRanges(Exception):
+    """So many ranges are under way that no further one is taken."""
 
 
-class Request:
+class Range:
     """One range, [from_ms, to_ms) in UTC ms. `answered` is set when every batch of it was acknowledged.
 
     `quiet_ms` is the longest time between two batches of a site that is running.
@@ -114,39 +114,39 @@ class Request:
             self._covered.append((_first_ms(batch), batch.created_ms + 1))
 
 
-class Requests:
-    """The requests of one uplink, one after the other."""
+class Ranges:
+    """The ranges asked of one uplink, one after the other."""
 
     def __init__(self) -> None:
         self.waiting = asyncio.Event()
         """Set while there is something to send."""
-        self._requests: deque[Request] = deque()
+        self._ranges: deque[Range] = deque()
 
-    async def fulfil(self, request: Request) -> None:
-        """Wait until the request is answered. Raises TooManyRequests."""
-        if len(self._requests) >= AT_ONCE:
-            raise TooManyRequests(f"{AT_ONCE} ranges are being sent already")
-        self._requests.append(request)
+    async def fulfil(self, request: Range) -> None:
+        """Wait until all of it is acknowledged. Raises TooManyRanges."""
+        if len(self._ranges) >= AT_ONCE:
+            raise TooManyRanges(f"{AT_ONCE} ranges are being sent already")
+        self._ranges.append(request)
         self.waiting.set()
         try:
             await request.answered.wait()
         finally:
-            self._requests.remove(request)
-            if not self._requests:
+            self._ranges.remove(request)
+            if not self._ranges:
                 self.waiting.clear()
 
-    def current(self) -> Request | None:
+    def current(self) -> Range | None:
         """The first that is not answered."""
-        return next((request for request in self._requests if not request.answered.is_set()), None)
+        return next((request for request in self._ranges if not request.answered.is_set()), None)
 
     def settled(self, position: int) -> None:
         """A batch is through."""
-        for request in self._requests:
+        for request in self._ranges:
             request.settled(position)
 
     def refused(self, position: int) -> None:
         """A batch is not through."""
-        for request in self._requests:
+        for request in self._ranges:
             request.refused(position)
 
 

@@ -1,0 +1,74 @@
+"""Which commands were carried out, so that a repeated one is answered again and not carried out again. Pure.
+
+Those that change something are remembered until they have expired and are kept by the log before they are carried
+out; when there is no room for a further one it is refused, because forgetting one would let it be replayed. The
+others are remembered as far as there is room, and are harmless to repeat.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import orjson
+
+MOST = 1000
+"""Commands that change something, remembered at once."""
+MOST_HARMLESS = 200
+MARGIN_MS = 3_600_000
+"""So much longer than it is valid a command is remembered, in case the clock is set back."""
+
+
+@dataclass(slots=True)
+class Executed:
+    """One command: the SHA-256 of its text, and the reply; None while, or in case, it has none."""
+
+    digest: str
+    expires_ms: int
+    reply: bytes | None = None
+
+
+class NoRoom(Exception):
+    """Too many unexpired commands are remembered."""
+
+
+class Memory:
+    """By id."""
+
+    def __init__(self) -> None:
+        self._changes: OrderedDict[str, Executed] = OrderedDict()
+        self._harmless: OrderedDict[str, Executed] = OrderedDict()
+
+    def find(self, identity: str) -> Executed | None:
+        """What is known of a command with this id."""
+        return self._changes.get(identity) or self._harmless.get(identity)
+
+    def add(self, identity: str, executed: Executed, changes: bool, now_ms: int) -> None:
+        """Remember it. Raises NoRoom."""
+        if not changes:
+            self._harmless[identity] = executed
+            if len(self._harmless) > MOST_HARMLESS:
+                self._harmless.popitem(last=False)
+            return
+        over = [key for key, known in self._changes.items() if known.expires_ms + MARGIN_MS <= now_ms]
+        for key in over:
+            del self._changes[key]
+        if len(self._changes) >= MOST:
+            raise NoRoom(f"{MOST} commands that have not expired are remembered; let them expire")
+        self._changes[identity] = executed
+
+    def to_bytes(self) -> bytes:
+        """Those that change something, for the log to keep."""
+        return orjson.dumps(
+            [
+                [key, known.digest, known.expires_ms, None if known.reply is None else known.reply.decode()]
+                for key, known in self._changes.items()
+            ]
+        )
+
+    @classmethod
+    def from_bytes(cls, kept: bytes | None) -> "Memory":
+        """As it was kept; empty when nothing was."""
+        memory = cls()
+        rows: list[tuple[str, str, int, str | None]] = orjson.loads(kept) if kept else []
+        for key, digest, expires_ms, reply in rows:
+            memory._changes[key] = Executed(digest, expires_ms, None if reply is None else reply.encode())
+        return memory
