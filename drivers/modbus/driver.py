@@ -24,7 +24,7 @@ GATEWAY_SILENT = frozenset({10, 11})
 """Exceptions by which a gateway says that the unit behind it does not answer: as silent as a timeout."""
 EXTRA_SHARE = 0.5
 """Part of the timeout that a poll may spend on reads beyond its plan."""
-SEVERITY = ("ok", "excluded", "exception", "crc", "timeout", "line")
+SEVERITY = ("ok", "excluded", "exception", "settling", "crc", "timeout", "line")
 
 
 class Read:
@@ -54,8 +54,7 @@ class ModbusDriver:
         self._timing = codec.Timing(spec.timeout_s, options.pause, options.first_byte)
         self._wire = Wire.of(line_spec)
         self._response_s = self._wire.usual_response_s if options.response is None else options.response
-        numbered = self._framing == "tcp"
-        self._in_flight = min(options.in_flight or line.in_flight, line.in_flight) if numbered else 1
+        self._most = (options.in_flight or line_spec.in_flight) if self._framing == "tcp" else 1
         self._extra_s = EXTRA_SHARE * spec.timeout_s
         self._reads = Reads(self.plan.blocks)
         self._known: dict[Block, Read] = {}
@@ -151,7 +150,9 @@ class ModbusDriver:
             waiting.extend(map(self._read, self._reads.probes(asyncio.get_running_loop().time())))
         extra_s = self._extra_s
         while waiting:
-            several = [waiting.popleft() for _ in range(min(self._in_flight, len(waiting)))]
+            # the line lowers its number when it finds that the device does not number its answers
+            at_once = min(self._most, self._line.in_flight, len(waiting))
+            several = [waiting.popleft() for _ in range(at_once)]
             for read, answer in zip(several, await self._exchange(several), strict=True):
                 if isinstance(answer, bytes):
                     taken.answered.append((read, answer))
