@@ -29,9 +29,10 @@ def receiver(ask: Ask, sent: bytes) -> Callable[[Input], Verdict]:
         begin = data.find(b":")
         if begin:
             return Skip(begin if begin > 0 else len(data), "noise")
-        finish, again = data.find(b"\r\n"), data.find(b":", 1)
-        if again > 0 and not 0 <= finish < again:
-            return Skip(again, "noise")
+        finish = data.find(b"\r\n")
+        # the last colon before the end of the line: one step over any number of false beginnings
+        if again := data.rfind(b":", 1, finish if finish >= 0 else len(data)) + 1:
+            return Skip(again - 1, "noise")
         if not 0 <= finish <= LONGEST - 2:
             return Skip(LONGEST, "noise") if len(data) > LONGEST else None
         return answer(bytes(data[: finish + 2]))

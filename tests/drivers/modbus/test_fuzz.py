@@ -1,0 +1,16 @@
+"""A sample of `python -m tests.fuzz_modbus`."""
+
+import random
+
+from tests.fuzz_modbus import run
+
+SAMPLE = 100_000
+
+
+def test_garbage_ends_only_in_declared_errors() -> None:
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}")
+    # a slow machine is no fault of the codec: ten times the command's bound here
+    result = run(SAMPLE, seed, slowest_s=0.1)
+    assert result.frames == SAMPLE
+    assert min(result.outcomes[kind] for kind in ("whole", "crc", "exception", "wrong_function", "more")) > 100
