@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusTcpServer, ModbusUdpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.catalogue import protocol
 from drivers.line import open_line
@@ -27,7 +30,7 @@ TABLES: Tables = {
 }
 
 
-def points() -> list[ModbusPoint]:
+def all_points() -> list[ModbusPoint]:
     keys: list[dict[str, Any]] = [{"table": "coil", "address": address} for address in range(0, 40, 3)]
     keys += [{"table": "discrete", "address": address} for address in (23, 0, 9)]
     keys += [{"table": "holding", "address": address, "type": "uint16"} for address in range(299, -1, -1)]
@@ -53,14 +56,16 @@ def truth(point: ModbusPoint) -> object:
 
 
 @contextlib.asynccontextmanager
-async def driven(line_spec: LineSpec, unit: int = 1, **options: Any) -> AsyncIterator[ModbusDriver]:
+async def driven(
+    line_spec: LineSpec, unit: int = 1, points: Sequence[ModbusPoint] | None = None, **options: Any
+) -> AsyncIterator[ModbusDriver]:
     line = open_line(line_spec, protocol("modbus").tags(line_spec))
     task = asyncio.create_task(line.run())
     try:
         assert await line.wait_up(10)
         spec = InstrumentSpec(
             id="i", line="l", protocol="modbus", profile=None, address=unit, every_s=1, timeout_s=5,
-            points=tuple(points()), options=ModbusOptions.model_validate(options),
+            points=tuple(all_points() if points is None else points), options=ModbusOptions.model_validate(options),
         )  # fmt: skip
         driver = protocol("modbus").driver(spec, line, line_spec)
         assert isinstance(driver, ModbusDriver)
@@ -72,7 +77,7 @@ async def driven(line_spec: LineSpec, unit: int = 1, **options: Any) -> AsyncIte
 
 
 async def polled(driver: ModbusDriver) -> None:
-    expected = tuple(map(repr, map(truth, points())))
+    expected = tuple(map(repr, map(truth, all_points())))
     for _ in range(3):
         sample = await driver.poll()
         assert (tuple(map(repr, sample.values)), dict(sample.why), sample.result) == (expected, {}, "ok")
@@ -105,3 +110,43 @@ async def test_what_is_written_to_a_slave_of_others_is_there(slave: Any, writes:
             assert await driver.write("switch", True) is True
             assert await driver.write("switch", False) is False
             assert (await driver.read(["set"]))["set"][0] == -12.31
+
+
+@contextlib.asynccontextmanager
+async def pymodbus_server(kind: str, framer: FramerType) -> AsyncIterator[int]:
+    """pymodbus's own server on loopback: holding registers 0 to 299 without 41 and 150 to 159."""
+    holding = [SimData(first, values=[(at * 7919) & 0xFFFF for at in range(first, end)], datatype=DataType.REGISTERS)
+               for first, end in ((0, 41), (42, 150), (160, 300))]  # fmt: skip
+    device = SimDevice(1, holding)
+    server: ModbusTcpServer | ModbusUdpServer
+    if kind == "udp":
+        server = ModbusUdpServer(device, framer=framer, address=("127.0.0.1", 0))
+    else:
+        server = ModbusTcpServer(device, framer=framer, address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    try:
+        transport: Any = server.transport
+        yield (transport.sockets[0] if kind == "tcp" else transport.get_extra_info("socket")).getsockname()[1]
+    finally:
+        await server.shutdown()
+
+
+@pytest.mark.parametrize(("kind", "framing"), [("tcp", "rtu"), ("tcp", "ascii"), ("tcp", "tcp")])
+async def test_every_framing_on_every_transport_with_registers_that_are_refused(kind: str, framing: str) -> None:
+    framer = {"rtu": FramerType.RTU, "ascii": FramerType.ASCII, "tcp": FramerType.SOCKET}[framing]
+    wanted = [*range(0, 170, 3), 41, 150, 155]
+    cells = [
+        ModbusPoint.model_validate({"id": f"r{at}", "table": "holding", "address": at, "type": "uint16"})
+        for at in wanted
+    ]
+    async with pymodbus_server(kind, framer) as port:
+        spec = LineSpec.model_validate(
+            {"name": "l", "kind": kind, "host": "127.0.0.1", "port": port, "framing": framing, "timeout_s": 5}
+        )
+        async with driven(spec, points=cells) as driver:
+            for _ in range(12):
+                sample = await driver.poll()
+            missing = {at for at in wanted if at == 41 or 150 <= at < 160}
+            assert sample.values == tuple(None if at in missing else (at * 7919) & 0xFFFF for at in wanted)
+            assert set(driver.excluded) == {f"r{at}" for at in missing}
+            assert sample.result == "ok"
