@@ -106,6 +106,13 @@ def test_unread_status_makes_its_points_doubtful_and_no_others() -> None:
     assert why == {0: "exception: 2 illegal data address (its status, discrete 16)"}
 
 
+def test_value_and_status_that_were_not_had_keep_the_reason_of_the_value() -> None:
+    nothing = {0: Flag.COMMUNICATION, 3: Flag.COMMUNICATION}
+    reasons = {0: "exception: 4 server device failure", 3: "exception: 2 illegal data address"}
+    why = applied(rules(*TELEDYNE), [None, False], [None, 2.5, "good"], nothing, reasons)[2]
+    assert why == {0: "exception: 4 server device failure"}
+
+
 def test_point_of_the_feed_is_its_own_status_by_its_bare_code() -> None:
     made = rules({"point": "state", "codes": {7: "D"}, "points": ["so2"]})
     source = made.sources[0]

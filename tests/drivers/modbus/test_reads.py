@@ -90,3 +90,35 @@ def test_instrument_that_refuses_everything_is_asked_one_thing_a_poll() -> None:
     poll(reads, everything)
     assert [poll(reads, everything)[1] for _ in range(3)] == [1, 1, 1]
     assert [len(poll(reads, set())[0]) for _ in range(7)] == [1, 5, 9, 13, 17, 20, 20]
+
+
+def test_border_that_no_read_may_cross_is_learned_once() -> None:
+    """Registers 0 to 19 stand in two areas; a longer read elsewhere works, so length is not what is refused."""
+    reads = Reads(planned([*range(20), *range(200, 230)]))
+
+    def asked() -> list[tuple[int, int]]:
+        found, waiting = [], list(reads.blocks)
+        while waiting:
+            block = waiting.pop(0)
+            found.append((block.address, block.count))
+            if block.address < 10 < block.address + block.count:
+                waiting[:0] = reads.refused(block, WHY, 0.0)
+            else:
+                reads.accepted(block)
+        reads.join()
+        return found
+
+    asked()
+    assert asked() == asked() == [(0, 10), (10, 10), (200, 30)]
+
+
+def test_reads_that_were_planned_apart_stay_apart() -> None:
+    points = [
+        ModbusPoint.model_validate({"id": f"p{at}", "table": "holding", "address": at, "type": kind})
+        for at, kind in ((0, "uint64"), (4, "uint16"), (5, "uint16"))
+    ]
+    reads = Reads(plan(points, ModbusOptions(one_request_per_point=True), Wire(0, 0, False), 1.0))
+    before = reads.blocks
+    poll(reads, set())
+    assert len(reads.blocks) == 3
+    assert reads.blocks == before
