@@ -1,24 +1,23 @@
 """true and false where numbers or text are wanted: pydantic would take them for 1 and 0."""
 
 from collections.abc import Iterable, Iterator
-from functools import cache
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from drivers.profile import Checked
 from gateway.settings.document import Node
+from gateway.settings.fields import alternatives, annotations
 
 
 def stray(model: type[Checked], node: Node) -> Iterator[tuple[str, Node]]:
     """Key of `model` and place of every true or false that has no meaning there, however deep."""
     for key, inner in node.value.items() if isinstance(node.value, dict) else ():
         if isinstance(inner.value, bool | list | dict):
-            for found in _stray([_annotations(model).get(key, Any)], inner):
+            for found in _stray([annotations(model).get(key, Any)], inner):
                 yield key, found
 
 
-def _stray(annotations: Iterable[Any], node: Node) -> Iterator[Node]:
-    kinds = [kind for annotation in annotations for kind in _alternatives(annotation)]
+def _stray(meant: Iterable[Any], node: Node) -> Iterator[Node]:
+    kinds = [kind for annotation in meant for kind in alternatives(annotation)]
     if Any in kinds:
         return
     if isinstance(node.value, bool):
@@ -32,25 +31,8 @@ def _stray(annotations: Iterable[Any], node: Node) -> Iterator[Node]:
         values = [get_args(kind)[1] for kind in kinds if get_origin(kind) is dict]
         models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Checked)]
         for key, entry in node.value.items():
-            inner = [*values, *(_annotations(kind).get(key, Any) for kind in models)]
+            inner = [*values, *(annotations(kind).get(key, Any) for kind in models)]
             yield from _stray(inner or [Any], entry)
-
-
-@cache
-def _annotations(model: type[Checked]) -> dict[str, Any]:
-    """What may stand under each key of the file; an unknown key has its own message."""
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-
-
-def _alternatives(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without the marks of Annotated."""
-    if get_origin(annotation) is Annotated:
-        yield from _alternatives(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        for part in get_args(annotation):
-            yield from _alternatives(part)
-    else:
-        yield annotation
 
 
 def _item(kinds: tuple[Any, ...], number: int) -> Any:

@@ -12,7 +12,7 @@ import orjson
 
 from drivers.profile import Checked, InstrumentSpec, LineSpec
 from gateway.settings import registers, rules, wire_time
-from gateway.settings.check import Model, checked, described, keys_of
+from gateway.settings.check import Model, checked
 from gateway.settings.document import Node, read
 from gateway.settings.instruments import Instruments
 from gateway.settings.model import (
@@ -31,6 +31,7 @@ from gateway.settings.problem import Problem, SettingsError, did_you_mean, in_or
 from gateway.settings.profiles import Profiles
 from gateway.settings.quantities import Vocabulary, vocabulary
 from gateway.settings.shipped import folders
+from gateway.settings.wording import described
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -94,7 +95,7 @@ class _Reading:
             return None
         for key, node in self.root.value.items():
             if key not in SiteKeys.model_fields:
-                advice = did_you_mean(key, keys_of(SiteKeys))
+                advice = did_you_mean(key, SiteKeys.model_fields)
                 self.problems.append(node.key_problem(f"unknown key {key!r} in the site file", advice))
         gateway = self._section("gateway", GatewayKeys, required=True)
         lines = self._lines()

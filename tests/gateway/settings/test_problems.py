@@ -59,6 +59,7 @@ def problems(folder: Path, text: str) -> list[str]:
         ("    address: 3\n", "    address: 248\n", "a Modbus unit on this line has 1 to 247"),
         ("points: [so2]}", "points: [so3]}", "there is no point 'so3'; did you mean 'so2'?"),
         ("{table: discrete, address: 15,", "{table: discrete, address: true,", "true is no value of 'flags'"),
+        ("flag: D, points", "flg: D, points", "unknown key 'flg' in options of instrument cems-1; did you mean 'fl"),
         ("range: [0, 500]", "range: [false, 500]", "false is no value of 'range'"),
         ("registers_per_request: 64", "registers_per_request: 126", "it must be at most 125"),
         ("mqtts://broker.example:8883", "http://broker.example", "is no broker; write mqtt://host:1883"),
