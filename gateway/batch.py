@@ -29,7 +29,7 @@ class Batch:
 
 
 class Feed(Protocol):
-    """The log as an uplink sees it. Positions rise; a batch shown here is committed and stays until settled or evicted."""
+    """The log as an uplink sees it. Positions rise; a batch shown here is committed, and stays until it is evicted."""
 
     @property
     def stream(self) -> str:

@@ -44,6 +44,10 @@ class Shelf:
         self._news.set()
         self._news = asyncio.Event()
 
+    def told(self) -> None:
+        """Old batches were found: what was known of the oldest may be wrong."""
+        self._oldest.clear()
+
     async def newer(self, position: int) -> Sequence[Batch]:
         """Wait for something newer than `position`; what of it is in memory, in order."""
         while self.newest <= position:

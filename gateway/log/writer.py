@@ -30,6 +30,8 @@ from gateway.log.lock import Lock
 from gateway.log.mark import Mark, Noted
 from gateway.log.opening import Opening, open_store
 from gateway.log.release import Released, Releases
+from gateway.log.salvage import STATE as SALVAGE
+from gateway.log.salvage import Salvage
 from gateway.log.shelf import Shelf
 from gateway.log.store import Store
 from gateway.log.stream import began_ms, new_stream
@@ -50,6 +52,9 @@ CHECKPOINT_S = 3600.0
 
 AGE_CHECK_S = 60.0
 """How often batches older than max_age are looked for."""
+
+SALVAGE_BYTES = 2 << 20
+"""How much over its bound the log may be while a damaged file is looked through, which is cut as it goes."""
 
 COMMIT_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -144,6 +149,8 @@ class Writer:
         self._losses = Losses()  # those told in the commit under way
         self._releases = Releases(clock, options.boot)
         self._released: Released | None = None
+        self._origin: Mapping[str, Any] = {}
+        self._salvage: Salvage | None = None
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._room = 0  # bytes that should leave
@@ -202,9 +209,44 @@ class Writer:
             if self.store is None or self._broken is not None:
                 await self._heal_or_wait()
                 continue
+            if self._salvage is not None and not self._wake.is_set():
+                await self._salvage_step(self.store, self._salvage)
+                continue
             await self._wake.wait()
             self._wake.clear()
             await self.commit()
+
+    async def _salvage_step(self, store: Store, salvage: Salvage) -> None:
+        """One slice of a damaged file; at its end, what could not be had from it is told, and then it is put away."""
+        cursors = self.shelf.cursors
+        over = self.bytes - self.settings.max_size
+        try:
+            slice_ = await store.call(salvage.step, cursors.gone.copy(), over)
+            for run in slice_.found:
+                cursors.find(*run, salvage.settled)
+            if slice_.found:
+                self.shelf.told()
+            if not slice_.finished:
+                return
+            for report in salvage.missing(cursors.gone, self.options.uplinks, self.clock.now_ms()):
+                self.report(report)
+            await self.commit()
+            if self._own or self._broken is not None:
+                return  # the reports are not committed: the next start looks through the end of the file again
+            salvage.close()
+            await asyncio.to_thread(self._files.salvaged, salvage.path)
+            await self._next_salvage(store)
+        except (sqlite3.Error, OSError) as error:
+            self.broke(error)
+
+    async def _next_salvage(self, store: Store) -> None:
+        """The oldest damaged file that is still to be looked through."""
+        self._salvage = None
+        waiting = await asyncio.to_thread(self._files.aside, DAMAGED)
+        if waiting:
+            progress = self.states.get(SALVAGE, (0, None))[1]
+            self._salvage = await asyncio.to_thread(Salvage, waiting[0], self._origin, progress)
+            logger.warning("salvaging batches from %s", waiting[0])
 
     async def _heal_or_wait(self) -> None:
         try:
@@ -241,6 +283,12 @@ class Writer:
             self._trouble(error)
             return
         self._adopt(opening, held, before)
+        try:
+            if self._salvage is not None:
+                self._salvage.close()
+            await self._next_salvage(opening.store)
+        except OSError as error:
+            logger.warning("a damaged log cannot be read now, its batches stay in it: %s", error)
         self._broken = None
         self._failures = 0
         self.ready.set()
@@ -272,6 +320,7 @@ class Writer:
         """Go on from what was found."""
         standing, newest = opening.standing, opening.standing.newest
         attempt, self._attempt = self._attempt, None
+        self._origin = opening.origin
         position = newest.position if newest else int(opening.origin["begins"]) - 1
         self.states = standing.states
         gone, settled = _runs(standing.states, GONE), {}
@@ -486,7 +535,8 @@ class Writer:
         database = done.pages * PAGE_SIZE
         others = done.bytes - database
         used = database - done.free_pages * PAGE_SIZE
-        over = used + max(others, self._wal_bytes) - self.settings.max_size
+        bound = self.settings.max_size + (SALVAGE_BYTES if self._salvage is not None else 0)
+        over = used + max(others, self._wal_bytes) - bound
         self._room = over + min(eviction.RUN_BYTES, self.settings.max_size // 64) if over > 0 else 0
         free = done.free_pages * PAGE_SIZE
         too_large = done.bytes > self.settings.max_size
@@ -543,6 +593,9 @@ class Writer:
             await self.commit(final=True)
         if self._timer is not None:
             self._timer.cancel()
+        if self._salvage is not None:
+            self._salvage.close()
+            self._salvage = None
         store, self.store = self.store, None
         self.ready.clear()
         if store is not None:
