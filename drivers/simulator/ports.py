@@ -156,12 +156,16 @@ class TcpPort:
 
 
 class _Connection(asyncio.Protocol):
+    """One stream. An answer that comes in pieces is finished before another begins, as a device's own writes are."""
+
     def __init__(self, slave: Slave, framing: SlaveFraming, connections: "set[_Connection]") -> None:
         self._slave = slave
         self._framing = framing
         self._connections = connections
         self._outbox = _Outbox()
         self._transport: asyncio.Transport | None = None
+        self._begun: tuple[Act, ...] = ()
+        self._begun_until_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -171,8 +175,12 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for question in self._framing.questions(data):
-                for act in self._slave.acts(question, self._framing):
-                    self._do(act)
+                acts = tuple(self._slave.acts(question, self._framing))
+                for act in acts:
+                    if act.after_s > 0:
+                        self._later(act.after_s, act, acts)
+                    else:
+                        self._act(act, acts)
         except ValueError:
             self.hang_up(reset=True)  # what is no header cannot be followed by one
 
@@ -180,16 +188,21 @@ class _Connection(asyncio.Protocol):
         self._outbox.close()
         self._connections.discard(self)
 
-    def _do(self, act: Act) -> None:
-        if act.after_s > 0:
-            self._outbox.at(asyncio.get_running_loop().time() + act.after_s, lambda: self._act(act))
-        else:
-            self._act(act)
+    def _later(self, after_s: float, act: Act, acts: tuple[Act, ...]) -> None:
+        self._outbox.at(asyncio.get_running_loop().time() + after_s, lambda: self._act(act, acts))
 
-    def _act(self, act: Act) -> None:
-        if isinstance(act, Hangup):
+    def _act(self, act: Act, acts: tuple[Act, ...]) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        wait_s = self._begun_until_s - asyncio.get_running_loop().time()
+        if acts is not self._begun and wait_s > 0:
+            self._later(wait_s, act, acts)
+        elif isinstance(act, Hangup):
             self.hang_up(act.reset)
-        elif self._transport is not None and not self._transport.is_closing():
+        else:
+            if acts is not self._begun and len(acts) > 1:
+                self._begun = acts
+                self._begun_until_s = asyncio.get_running_loop().time() + acts[-1].after_s - act.after_s
             self._transport.write(act.data)
 
     def hang_up(self, reset: bool) -> None:
