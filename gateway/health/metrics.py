@@ -121,7 +121,7 @@ class Metrics(Collector):
         evicted = CounterMetricFamily(
             f"{PREFIX}log_evicted_batches", "Batches removed before delivery.", labels=["reason"]
         )
-        for reason, count in log.evicted.items():
+        for reason, count in log.evicted_batches.items():
             evicted.add_metric([reason], count)
         yield evicted
 

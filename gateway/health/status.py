@@ -85,7 +85,7 @@ def _log(parts: Parts, now_s: float) -> dict[str, Any]:
         "card_life_years": round(ERASE_CYCLES_BYTES / daily / 365, 1) if daily else None,
         "trouble": log.trouble,
         "holding": log.holding,
-        "evicted": dict(log.evicted),
+        "evicted": dict(log.evicted_batches),
     }
 
 

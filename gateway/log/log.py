@@ -14,11 +14,12 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
 
 from drivers.measure import Histogram
 from gateway.batch import Batch
 from gateway.clock import Clock
-from gateway.log import reader
+from gateway.log import reader, times
 from gateway.log.eviction import Report
 from gateway.log.gathering import Segment
 from gateway.log.holding import boot_id
@@ -35,6 +36,10 @@ EXTEND_S = 15.0
 
 REPLAY_ROWS = 64
 """Batches read at once by `replay`."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Log:
@@ -169,6 +174,31 @@ class Log:
             if found.batches:
                 return found.batches
 
+    async def between(self, from_ms: int, to_ms: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
+        """Batches, settled or not, created in [from_ms, to_ms), beyond position `after`, by position. Waits while the
+        log cannot be read."""
+        while True:
+            gone, newest = self._shelf.cursors.gone.copy(), self._shelf.newest
+            wanted = (self._writer.turns, gone, newest, from_ms, to_ms, after, limit)
+            page = await self._ask(times.between, *wanted)
+            if page is None:
+                continue
+            if page.found.bad and await self._changing():
+                continue
+            if page.found.bad:
+                await self._missing(page.found.bad)
+            if page.found.batches or not page.more:
+                return page.found.batches
+            after = page.after
+
+    async def evicted(self, from_ms: int, to_ms: int) -> Sequence[tuple[int, int]]:
+        """The parts of [from_ms, to_ms) whose batches were removed or lost, as (from, to) in ms, rising and apart."""
+        gone_times: Intervals | None = None
+        while gone_times is None:
+            gone, since_ms = self._shelf.cursors.gone.copy(), int(self._writer.origin.get("since", 0))
+            gone_times = await self._ask(times.gone_times, gone, self._shelf.newest, since_ms)
+        return [(first, last + 1) for first, last in gone_times.within(from_ms, to_ms - 1)]
+
     def settle(self, uplink: str, position: int) -> None:
         """The uplink has it; durable with the next commit."""
         self._shelf.cursors.settle(uplink, position)
@@ -194,21 +224,32 @@ class Log:
 
     async def _read(self, runs: Sequence[tuple[int, int]], limit: int) -> reader.Found | None:
         """What is on disk; None if it must be asked again."""
+        found = await self._ask(reader.read, runs, limit)
+        return None if found is not None and found.bad and await self._changing() else found
+
+    async def _ask(
+        self, job: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
+        """What the database says; None if it must be asked again."""
         await self._writer.ready.wait()
-        store, committing = self._writer.store, self._writer.committing
+        store = self._writer.store
         if store is None:
             return None
         try:
-            found = await store.call(reader.read, runs, limit)
+            return await store.call(job, *args, **kwargs)
         except (sqlite3.Error, OSError, ValueError) as error:
             if store is self._writer.store:
                 self._writer.broke(error)
                 self._writer.ready.clear()
             return None
-        if found.bad and committing is not None and not committing.done():
-            await asyncio.wait({committing})  # it may have evicted them
-            return None
-        return found
+
+    async def _changing(self) -> bool:
+        """Whether a commit was under way, which may have evicted what was asked for; it is over now."""
+        committing = self._writer.committing
+        if committing is None or committing.done():
+            return False
+        await asyncio.wait({committing})
+        return True
 
     async def _missing(self, bad: Intervals) -> None:
         """Batches that are not there as they were written: never handed out, and told as evicted by damage."""
@@ -274,9 +315,9 @@ class Log:
         return self._writer.commit_seconds
 
     @property
-    def evicted(self) -> Counter[str]:
+    def evicted_batches(self) -> Counter[str]:
         """Batches that are gone, by reason: size, age, damage, refused."""
-        return self._writer.evicted
+        return self._writer.evicted_batches
 
     @property
     def last_commit_s(self) -> float:

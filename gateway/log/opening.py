@@ -24,6 +24,7 @@ from gateway.log.intervals import Intervals
 from gateway.log.mark import Mark, Noted
 from gateway.log.row import Damaged
 from gateway.log.store import Store
+from gateway.log.stream import began_ms
 from gateway.log.work import GONE, End
 
 ORIGIN = "origin"
@@ -75,7 +76,7 @@ async def open_store(
         await asyncio.to_thread(files.quarantine, now_ms)
         store, standing = await _opened(files, wal_bytes)
     try:
-        origin = await _origin(store, standing, noted, running, bool(files.aside("-damaged-")))
+        origin = await _origin(store, standing, noted, running, bool(files.aside("-damaged-")), now_ms)
         reason = _reason(standing, noted, origin, wal_gone, boot, gateway, running is not None)
     except BaseException:
         await store.abandon()
@@ -111,7 +112,7 @@ async def _opened(files: Files, wal_bytes: int) -> tuple[Store, Standing]:
 
 
 async def _origin(
-    store: Store, standing: Standing, noted: Noted | None, running: End | None, damaged: bool
+    store: Store, standing: Standing, noted: Noted | None, running: End | None, damaged: bool, now_ms: int
 ) -> Mapping[str, Any]:
     """The file's origin, written into it before its first batch."""
     if ORIGIN in standing.states:
@@ -127,6 +128,7 @@ async def _origin(
         "stream": noted.stream if noted else "",
         "seq": noted.seq if noted else 0,
         "position": before,
+        "since": began_ms(noted.stream) if noted and noted.stream else now_ms,  # when the first batch of all was made
         # readings of a batch whose commit had no known outcome go into the new stream: it must not be salvaged
         "believed": running is not None,
     }

@@ -67,8 +67,8 @@ def names(connection: sqlite3.Connection, runs: Sequence[tuple[int, int]]) -> li
     """
     result: list[Name] = []
     for first, last in runs:
-        before = _sound(connection, f"{SELECT} WHERE position < ? ORDER BY position DESC LIMIT 64", first)
-        after = _sound(connection, f"{SELECT} WHERE position > ? ORDER BY position LIMIT 64", last)
+        before = sound(connection, f"{SELECT} WHERE position < ? ORDER BY position DESC LIMIT 64", first)
+        after = sound(connection, f"{SELECT} WHERE position > ? ORDER BY position LIMIT 64", last)
         from_ms = before.created_ms if before else 0
         to_ms = after.created_ms if after else from_ms
         end = last
@@ -84,8 +84,9 @@ def names(connection: sqlite3.Connection, runs: Sequence[tuple[int, int]]) -> li
     return result
 
 
-def _sound(connection: sqlite3.Connection, question: str, position: int) -> Batch | None:
-    for row in connection.execute(question, (position,)):
+def sound(connection: sqlite3.Connection, question: str, *positions: int) -> Batch | None:
+    """The first row of the answer that is as it was written. Raises sqlite3.Error."""
+    for row in connection.execute(question, positions):
         try:
             return checked(row)
         except Damaged:

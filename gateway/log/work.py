@@ -35,6 +35,7 @@ class End:
     stream: str
     seq: int
     head: str
+    created_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ def encoded(work: Work, events: Sequence[Event], unwritable: list[str]) -> tuple
             continue
         body = _body(work, end, segment, [*first, *segment.events], unwritable)
         first = []
-        end = End(end.position + 1, end.stream, end.seq + 1, digest(body))
+        end = End(end.position + 1, end.stream, end.seq + 1, digest(body), work.created_ms)
         stored = pack(body, work.compression)
         batches.append(Batch(end.position, end.stream, end.seq, work.created_ms, stored))
     return batches, end

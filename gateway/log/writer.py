@@ -35,6 +35,7 @@ from gateway.log.salvage import Salvage
 from gateway.log.shelf import Shelf
 from gateway.log.store import Store
 from gateway.log.stream import began_ms, new_stream
+from gateway.log.times import MOST_TURNS, TURNS, read_turns, written_turns
 from gateway.log.work import CURSOR, GONE, KEPT, Done, End, Work, commit
 from gateway.reading import Event, Reading
 from gateway.signing import checkpoint_text
@@ -118,7 +119,7 @@ class Writer:
         self.settings, self.options, self.clock, self.signer = settings, options, clock, signer
         self.bytes = self.written_bytes = 0
         self.commit_seconds = Histogram(COMMIT_BOUNDS_S)
-        self.evicted: Counter[str] = Counter()
+        self.evicted_batches: Counter[str] = Counter()
         self.last_commit_s = clock.monotonic()
         self.trouble: str | None = None
         self.entered: Callable[[Reading], None] = _ignore
@@ -131,6 +132,8 @@ class Writer:
         self.ready = asyncio.Event()  # the store is open
         self.committing: asyncio.Task[None] | None = None
         self.gone_changed = False
+        self.origin: Mapping[str, Any] = {}
+        self.turns: list[int] = []  # times.py
         self.refused: list[tuple[str, int, str]] = []  # uplink, position, reason
         self.holding = Holding(clock, options.hold_s, options.hold_until, options.release_ms, None)
 
@@ -149,7 +152,6 @@ class Writer:
         self._losses = Losses()  # those told in the commit under way
         self._releases = Releases(clock, options.boot)
         self._released: Released | None = None
-        self._origin: Mapping[str, Any] = {}
         self._salvage: Salvage | None = None
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -179,7 +181,7 @@ class Writer:
 
     def report(self, report: Report, detail: str | None = None) -> None:
         """Batches are gone, or refused, for some uplinks: say so."""
-        self.evicted[report.reason] += report.batches
+        self.evicted_batches[report.reason] += report.batches
         data = report.data() | ({} if detail is None else {"detail": detail})
         self.add_own(Event(self.clock.now_ms(), eviction.KIND, data))
 
@@ -245,7 +247,7 @@ class Writer:
         waiting = await asyncio.to_thread(self._files.aside, DAMAGED)
         if waiting:
             progress = self.states.get(SALVAGE, (0, None))[1]
-            self._salvage = await asyncio.to_thread(Salvage, waiting[0], self._origin, progress)
+            self._salvage = await asyncio.to_thread(Salvage, waiting[0], self.origin, progress)
             logger.warning("salvaging batches from %s", waiting[0])
 
     async def _heal_or_wait(self) -> None:
@@ -320,7 +322,7 @@ class Writer:
         """Go on from what was found."""
         standing, newest = opening.standing, opening.standing.newest
         attempt, self._attempt = self._attempt, None
-        self._origin = opening.origin
+        self.origin = opening.origin
         position = newest.position if newest else int(opening.origin["begins"]) - 1
         self.states = standing.states
         gone, settled = _runs(standing.states, GONE), {}
@@ -328,6 +330,7 @@ class Writer:
             settled[name] = _runs(standing.states, CURSOR + name)
         if standing.oldest_position:
             gone.add(1, standing.oldest_position - 1)
+        self.turns = read_turns(standing.states[TURNS][1]) if TURNS in standing.states else []
         self.shelf.load(max(position, self.shelf.newest), gone, settled)
         if attempt is not None:
             if opening.reason is None and self._is_there(attempt, position, standing.held):
@@ -337,7 +340,7 @@ class Writer:
         if opening.reason is not None:
             self._begin(position, opening)
         elif newest is not None:
-            self.end = End(newest.position, newest.stream, newest.seq, digest(newest.body))
+            self.end = End(newest.position, newest.stream, newest.seq, digest(newest.body), newest.created_ms)
         if not self._opened:
             self.holding = Holding(
                 self.clock, self.options.hold_s, self.options.hold_until, self.options.release_ms,
@@ -350,7 +353,9 @@ class Writer:
 
     def _begin(self, position: int, opening: Opening) -> None:
         """A new stream; its first event says why."""
-        self.end = End(position, new_stream(self.clock.now_ms()), 0, FIRST_PREV)
+        newest = opening.standing.newest
+        created_ms = newest.created_ms if newest is not None else 0
+        self.end = End(position, new_stream(self.clock.now_ms()), 0, FIRST_PREV, created_ms)
         self._started = {"reason": opening.reason, "previous": opening.previous}
         logger.info("stream %s begins: %s", self.end.stream, opening.reason)
         self._tell_tail(opening)
@@ -446,6 +451,8 @@ class Writer:
         if self.gone_changed:
             states[GONE] = self.shelf.cursors.gone.written()
             self.gone_changed = False
+        if self._turned(now_ms):
+            states[TURNS] = written_turns(self.turns)
         return Work(
             gateway=self.options.gateway,
             compression=self.settings.compression,
@@ -462,6 +469,14 @@ class Writer:
             look=self.shelf.unknown(),
             give_back=self._give_back,
         )
+
+    def _turned(self, now_ms: int) -> bool:
+        """Whether the next batch begins a run of rising times."""
+        position = self.end.position + 1
+        if self.turns and (now_ms >= self.end.created_ms or self.turns[-1] == position):
+            return False
+        self.turns = [*self.turns, position][-MOST_TURNS:]
+        return True
 
     def _checkpoint_due(self, something: bool, final: bool) -> bool:
         if self.signer is None:
@@ -505,7 +520,7 @@ class Writer:
         for first, last in done.evicted.positions:
             self.shelf.cursors.lose(first, last)
         for counts in (done.evicted.delivered, done.evicted.undelivered):
-            self.evicted.update(counts)
+            self.evicted_batches.update(counts)
         if work.room and work.room.before_ms and sum(done.evicted.delivered.values(), 0) < eviction.RUN_ROWS:
             self._age_checked_s = self.clock.monotonic()
         self.shelf.learn(done.created)
