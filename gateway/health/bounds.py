@@ -12,11 +12,12 @@ DELIVER_S = 60.0
 
 
 class Bounds:
-    """Remembers since when each uplink is without a connection; asked again and again."""
+    """Remembers since when each uplink is without a connection or an acknowledgement; asked again and again."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._cut_since_s: dict[str, float] = {}
+        self._acknowledged: dict[str, tuple[int, float]] = {}
 
     def broken(self) -> list[str]:
         """What is not within its bounds, each in words; nothing when the gateway is healthy."""
@@ -55,12 +56,23 @@ class Bounds:
             if uplink.connected:
                 self._cut_since_s.pop(name, None)
             cut_s = now_s - self._cut_since_s.setdefault(name, now_s) if not uplink.connected else 0.0
-            _, oldest_ms = self._parts.log.backlog(name)
+            waiting, oldest_ms = self._parts.log.backlog(name)
             waiting_s = (self._parts.clock.now_ms() - oldest_ms) / 1000 if oldest_ms is not None else 0.0
+            stuck_s = self._stuck_s(name, uplink.acknowledged, waiting, now_s)
             if cut_s > DELIVER_S:
                 found.append(f"delivering: {name} has no connection for {cut_s:.0f} s: {uplink.trouble or 'unknown'}")
             elif uplink.unheard and waiting_s > DELIVER_S:
                 found.append(f"delivering: nobody listens on {name}")
             elif waiting_s > DELIVER_S and not uplink.connected:
                 found.append(f"delivering: {name} has batches waiting for {waiting_s:.0f} s")
+            elif stuck_s > DELIVER_S:
+                found.append(f"delivering: {name} has {waiting} batches waiting, none acknowledged for {stuck_s:.0f} s")
         return found
+
+    def _stuck_s(self, name: str, acknowledged: int, waiting: int, now_s: float) -> float:
+        """How long batches have been waiting without one being acknowledged; a backlog that drains is not stuck."""
+        before, since_s = self._acknowledged.get(name, (-1, now_s))
+        if acknowledged != before or not waiting:
+            since_s = now_s
+        self._acknowledged[name] = acknowledged, since_s
+        return now_s - since_s

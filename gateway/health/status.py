@@ -9,6 +9,8 @@ ERASE_CYCLES_BYTES = 30 * 2**40
 """What a good 32 GB industrial card takes in its life (about 1,000 full writes): the card life shown is this
 divided by what the log writes, an order of magnitude and no promise."""
 DAY_S = 86400.0
+PROJECTED_AFTER_S = 600.0
+"""Before that the start itself (a new file, catch-up) outweighs what a day is made of."""
 
 
 def status(parts: Parts, bounds: Bounds) -> dict[str, Any]:
@@ -74,14 +76,15 @@ def _instruments(parts: Parts, line: str, now_s: float) -> list[dict[str, Any]]:
 def _log(parts: Parts, now_s: float) -> dict[str, Any]:
     log = parts.log
     up_s = now_s - parts.started_s
-    daily = log.written_bytes / up_s * DAY_S if up_s > 0 else 0.0
+    daily = log.written_bytes / up_s * DAY_S if up_s >= PROJECTED_AFTER_S else None
     return {
         "stream": log.stream,
         "seq": log.seq,
         "batches": log.batches,
         "bytes": log.bytes,
         "max_bytes": parts.site.log.max_size,
-        "written_bytes_per_day": round(daily),
+        "written_bytes": log.written_bytes,
+        "written_bytes_per_day": None if daily is None else round(daily),
         "card_life_years": round(ERASE_CYCLES_BYTES / daily / 365, 1) if daily else None,
         "trouble": log.trouble,
         "holding": log.holding,

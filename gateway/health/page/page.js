@@ -70,7 +70,7 @@ function card(title, aside, stateClass, state, rows) {
   return element("div", "card",
     element("h3", "", title, element("span", "", aside ?? "")),
     element("div", `state ${stateClass}`, state),
-    ...rows);
+    ...rows.filter((each) => each !== null));
 }
 function instrument(row) {
   const table = element("table", "");
@@ -80,7 +80,7 @@ function instrument(row) {
     table.append(element("tr", point.value === null ? "bad" : odd ? "odd" : "",
       element("td", "", point.id + (odd ? ` [${point.flag}]` : "")),
       element("td", "value", shown(point)),
-      element("td", "unit", point.unit ?? "")));
+      element("td", "unit", point.unit === "1" ? "" : point.unit ?? "")));  // "1": a plain number
     if (point.why) reasons.add(point.why);
   }
   const age = row.age_s === null ? say("never") : `${duration(row.age_s)} ${say("ago")}`;
@@ -104,7 +104,8 @@ function uplink(row) {
 function log(row) {
   const rows = [element("div", "", `${say("stream")} ${row.stream}, ${say("seq")} ${row.seq}, ${row.batches} ${say("batches")}`),
     element("div", "", `${say("size")}: ${bytes(row.bytes)} / ${bytes(row.max_bytes)}`),
-    element("div", "", `${say("written")}: ${bytes(row.written_bytes_per_day)}` + (row.card_life_years === null ? "" : `; ${say("card")}: ${row.card_life_years} ${say("years")}`))];
+    row.written_bytes_per_day === null ? null
+      : element("div", "", `${say("written")}: ${bytes(row.written_bytes_per_day)}` + (row.card_life_years === null ? "" : `; ${say("card")}: ${row.card_life_years} ${say("years")}`))];
   if (row.holding) rows.push(element("div", "odd", say("holding")));
   return card(say("log"), "", row.trouble ? "bad" : "good", row.trouble ?? say("up"), rows);
 }
