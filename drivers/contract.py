@@ -12,7 +12,7 @@ driver has no clock, no schedule and no memory of the gateway.
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Flag(StrEnum):
@@ -137,3 +137,23 @@ class Driver(Protocol):
         After the first request without an answer the rest of the poll is not tried, so that a dead
         instrument costs its line one timeout (promise P6).
         """
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A driver that can write to its instrument."""
+
+    async def write(self, name: str, value: bool | int | float | str) -> Value:
+        """Write one point, read it back and return what the instrument now says.
+
+        Raises WriteRefused before anything is sent, FieldError for what failed on the line, BadReply (fault
+        "readback") when the instrument holds another value. Never writes twice.
+        """
+
+
+@runtime_checkable
+class Excluding(Protocol):
+    """A driver that leaves out what its instrument refuses to be asked."""
+
+    def retry_excluded(self) -> None:
+        """Ask for it again in the next polls."""

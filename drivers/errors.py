@@ -11,6 +11,8 @@
 
 Each carries `cause`, one word of contract.md §2 (`completeness`), and `why`, a sentence for the feed that
 begins with that word.
+
+WriteRefused stands apart: a value that may not be written, found before anything was sent.
 """
 
 from typing import ClassVar
@@ -75,3 +77,7 @@ class Settling(FieldError):
     """The unit settles after a timeout: a late answer of it must not be taken for the next one. Nothing was sent."""
 
     cause = "settling"
+
+
+class WriteRefused(ValueError):
+    """This value may not be written there; the text says why. Nothing was sent."""

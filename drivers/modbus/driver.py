@@ -101,7 +101,7 @@ class ModbusDriver:
             for at in (self.points.index(name),)
         }
 
-    async def write(self, name: str, value: bool | int | float) -> Value:
+    async def write(self, name: str, value: bool | int | float | str) -> Value:
         """Write one point, read it back and return what the instrument now says.
 
         Raises WriteRefused before anything is sent, FieldError for a write or read that failed, and BadReply

@@ -8,13 +8,10 @@ from fractions import Fraction
 from math import isfinite
 
 from drivers.contract import Value
+from drivers.errors import WriteRefused
 from drivers.modbus.numbers import fraction
 from drivers.modbus.source import BIT_TABLES, ModbusPoint
 from drivers.modbus.words import CODES, FLOATS, endianness, swap_bytes, total_scaling
-
-
-class WriteRefused(ValueError):
-    """This value may not be written there; the text says why. Nothing was sent."""
 
 
 def encode(point: ModbusPoint, value: Value, order: str) -> bytes:
