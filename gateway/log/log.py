@@ -118,6 +118,12 @@ class Log:
             self._writer.pending.segments.append(Segment(kept={name: value}))
             self._writer.gathering()
 
+    async def save(self, name: str, value: bytes) -> None:
+        """Keep it, and return when a power cut cannot take it back; one at a time for each name."""
+        self.keep(name, value)
+        self._writer.wake()
+        await self._writer.saved(KEPT + name, value)
+
     def kept(self, name: str) -> tuple[int, bytes] | None:
         """What was kept last and the position it counts up to; `replay` goes on from there."""
         return self._writer.states.get(KEPT + name)
@@ -288,6 +294,11 @@ class Log:
     def stream(self) -> str:
         """The stream that is being written, "" while the log could not be opened yet."""
         return self._writer.end.stream
+
+    @property
+    def last_before_ms(self) -> int:
+        """When the newest batch was made that the log held at its opening, 0 without one."""
+        return self._writer.last_before_ms
 
     @property
     def seq(self) -> int:

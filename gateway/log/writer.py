@@ -121,6 +121,7 @@ class Writer:
         self.commit_seconds = Histogram(COMMIT_BOUNDS_S)
         self.evicted_batches: Counter[str] = Counter()
         self.last_commit_s = clock.monotonic()
+        self.last_before_ms = 0
         self.trouble: str | None = None
         self.entered: Callable[[Reading], None] = _ignore
         self.lost: Callable[[Reading], None] = _ignore
@@ -154,6 +155,7 @@ class Writer:
         self._released: Released | None = None
         self._salvage: Salvage | None = None
         self._wake = asyncio.Event()
+        self._saved = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._room = 0  # bytes that should leave
         self._give_back = 0  # free pages to return to the file system
@@ -192,6 +194,11 @@ class Writer:
     def wake(self) -> None:
         """Commit now."""
         self._wake.set()
+
+    async def saved(self, name: str, value: bytes) -> None:
+        """Wait until this state is committed."""
+        while self.states.get(name, (0, b""))[1] != value:
+            await self._saved.wait()
 
     @property
     def pending(self) -> Pending:
@@ -342,6 +349,7 @@ class Writer:
         elif newest is not None:
             self.end = End(newest.position, newest.stream, newest.seq, digest(newest.body), newest.created_ms)
         if not self._opened:
+            self.last_before_ms = newest.created_ms if newest else 0
             self.holding = Holding(
                 self.clock, self.options.hold_s, self.options.hold_until, self.options.release_ms,
                 newest.created_ms if newest else None,
@@ -350,6 +358,7 @@ class Writer:
         self._before = before
         self._opened = True
         self.store = opening.store
+        self._states_saved()
 
     def _begin(self, position: int, opening: Opening) -> None:
         """A new stream; its first event says why."""
@@ -517,6 +526,7 @@ class Writer:
         for segment in work.segments:
             for name, value in segment.kept.items():
                 self.states[KEPT + name] = (done.end.position, value)
+        self._states_saved()
         for first, last in done.evicted.positions:
             self.shelf.cursors.lose(first, last)
         for counts in (done.evicted.delivered, done.evicted.undelivered):
@@ -536,6 +546,10 @@ class Writer:
             self.trouble = None
         with contextlib.suppress(OSError):
             self._mark.write(self._noted(running=True), durable=False)
+
+    def _states_saved(self) -> None:
+        self._saved.set()
+        self._saved = asyncio.Event()
 
     def _released_done(self, work: Work) -> None:
         if work.released and self._released is not None:
