@@ -1,6 +1,6 @@
 """The only place that builds and joins the parts; one TaskGroup holds them all.
 
-    lines ─► drivers ─► pollers ─ emit ─► marks ─► log ─► uplinks
+    lines ─► drivers ─► pollers ─ emit ─► marks ─► log ─► uplinks ─► commands ─► actions on all of them
                                               ▲      └─ entered ─► completeness
                               clock, configuration, start and stop as events
 
@@ -20,22 +20,25 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from gateway.actions import MOST_PROBLEMS, Actions, Asked
 from gateway.batch import plain
 from gateway.clock import RELEASE_MS, ClockWatch, SystemClock
+from gateway.errors import GatewayError
 from gateway.fieldbus import Fieldbus, build
 from gateway.health import Health
 from gateway.health.service_manager import ServiceManager
+from gateway.health.status import status
 from gateway.log import Log
 from gateway.pipeline.completeness import Completeness
 from gateway.pipeline.marks import Marks
 from gateway.polling.poller import Polled, Poller
 from gateway.polling.schedule import phases
 from gateway.reading import Event, Reading
-from gateway.settings import Site
+from gateway.settings import SettingsError, Site
 from gateway.settings.changes import changes, described
-from gateway.signing import Signer
+from gateway.signing import KeyDamaged, Signer
 from gateway.told import Told
-from gateway.uplink import Uplink, catalogue
+from gateway.uplink import Commands, Permission, Uplink, catalogue
 
 logger = logging.getLogger("fieldgate")
 
@@ -52,37 +55,58 @@ FIRST_UP_S = 1.0
 async def run(site: Site, load: Callable[[], Site]) -> None:
     """Run a site until SIGTERM or SIGINT. `load` reads the site file again (SIGHUP, the command `reload`).
 
-    Raises GatewayError when the log or the status page's port cannot be had.
+    Raises GatewayError when the log, the key or the status page's port cannot be had at the first start; after a
+    reload the configuration before it goes on instead.
     """
     told = Told(load)
     service = ServiceManager()
+    before: Site | None = None
+    refused = ""
     with told.listening():
         while True:
-            await Gateway(site, told, service).run()
+            gateway = Gateway(site, told, service, refused)
+            try:
+                await gateway.open()
+            except GatewayError as error:
+                if before is None:
+                    raise
+                logger.error("the new configuration cannot be run, the one before goes on: %s", error)
+                site, before, refused = before, None, str(error)
+                continue
+            refused = ""
+            await gateway.live()
             next_site = told.take_next()
             if next_site is None:
                 return
-            site = next_site
+            site, before = next_site, site
 
 
 class Gateway:
-    """One site, built from its settings; `run` returns when it is told to end."""
+    """One site, built from its settings: `open` it, then `live` returns when it is told to end.
 
-    def __init__(self, site: Site, told: Told, service: ServiceManager) -> None:
+    `refused` says why a configuration after this one could not be run.
+    """
+
+    def __init__(self, site: Site, told: Told, service: ServiceManager, refused: str = "") -> None:
         self.site = site
         self.told = told
         self.service = service
+        self.refused = refused
         self.version = version("fieldgate")
         self.clock = SystemClock()
         self.failures: Counter[str] = Counter()
         self.completeness = Completeness(ZoneInfo(site.timezone))
         self.marks = Marks()
 
-    async def run(self) -> None:
-        """Open the log, start every part, wait for the end, stop in the order that loses nothing."""
+    async def open(self) -> None:
+        """Take what only one process can have, and build the parts. Raises GatewayError, with nothing left open."""
         site = self.site
-        assert site.log.key_file is not None
-        signer = await asyncio.to_thread(Signer.load_or_create, Path(site.log.key_file))
+        signer = await self._signer()
+        try:
+            self.buses = build(site.lines, site.instruments)
+        except ValueError as error:
+            raise GatewayError(f"{site.path}: {error}") from error
+        await self.clock.look()
         self.log = await Log.open(
             site.log,
             site.gateway_id,
@@ -94,16 +118,46 @@ class Gateway:
             hold_until=site.clock.hold_until,
             extend_start=self.service.extend_start,
         )
-        await self.clock.look()
-        self.buses = build(site.lines, site.instruments)
+        self.clock.not_before(self.log.last_before_ms)
+        if (kept := self.log.kept("marks")) is not None:
+            self.marks = Marks.from_bytes(kept[1])
         self.pollers = self._pollers()
         body = catalogue(site.gateway_id, site.hash, signer.key, site.instruments)
-        self.uplinks = {name: self._uplink(name, body) for name in site.uplinks}
+        commands = self._commands() if site.commands.allow else None
+        self.uplinks = {name: self._uplink(name, body, commands) for name in site.uplinks}
+        self.health = Health(
+            lines={name: bus.line for name, bus in self.buses.items()},
+            pollers=self.pollers,
+            log=self.log,
+            uplinks=self.uplinks,
+            clock=self.clock,
+            site=site,
+            failures=self.failures,
+            version=self.version,
+        )
+        if site.health is not None:
+            try:
+                await self.health.listen(*site.health.address)
+            except GatewayError:
+                await self.log.close()
+                raise
+
+    async def live(self) -> None:
+        """Start every part, wait for the end, stop in the order that loses nothing."""
+        self.told.refused = self._configuration_refused
         try:
             await self._take_up()
             await self._live()
         finally:
             await self.log.close()
+            await self.health.close()
+
+    async def _signer(self) -> Signer:
+        assert self.site.log.key_file is not None
+        try:
+            return await asyncio.to_thread(Signer.load_or_create, Path(self.site.log.key_file))
+        except (KeyDamaged, OSError) as error:
+            raise GatewayError(str(error)) from error
 
     def emit(self, reading: Reading) -> None:
         """Every reading on its way from a poller into the log."""
@@ -137,7 +191,34 @@ class Gateway:
             for name, bus in self.buses.items()
         }
 
-    def _uplink(self, name: str, body: bytes) -> Uplink:
+    def _commands(self) -> Commands:
+        """One for all uplinks, so that a command that comes over two of them is carried out once."""
+        allowed = self.site.commands
+        asked = {
+            name: Asked(self.pollers[line], driver)
+            for line, bus in self.buses.items()
+            for name, driver in bus.drivers.items()
+        }
+        actions = Actions(
+            asked,
+            self.marks,
+            self.clock,
+            self.told,
+            self.tell,
+            self._keep_marks,
+            lambda: status(self.health.parts, self.health.bounds),
+        )
+        kept = self.log.kept("commands")
+        return Commands(
+            Permission(allowed.allow, allowed.keys),
+            actions.by_name(),
+            self.clock,
+            self.tell,
+            lambda data: self.log.save("commands", data),
+            kept[1] if kept is not None else None,
+        )
+
+    def _uplink(self, name: str, body: bytes, commands: Commands | None) -> Uplink:
         slowest_s = max((spec.every_s for spec in self.site.instruments), default=60.0)
         return Uplink(
             name,
@@ -148,6 +229,7 @@ class Gateway:
             version=self.version,
             catalogue=body,
             emit=self.tell,
+            commands=commands,
             quiet_s=max(60.0, 2 * slowest_s),
         )
 
@@ -164,8 +246,6 @@ class Gateway:
             self.completeness.count_body(orjson.loads(plain(batch.body)))
         log.on_entered(self.completeness.count)
         log.on_lost(lambda reading: self.completeness.count(reading, -1))
-        if (kept := log.kept("marks")) is not None:
-            self.marks = Marks.from_bytes(kept[1])
         now_ms = self.clock.now_ms()
         configuration = described(self.site)
         before = log.kept("configuration")
@@ -179,6 +259,8 @@ class Gateway:
             self.tell(Event(now_ms, "configuration.changed", data, level="info"))
             log.keep("configuration", configuration)
             log.keep("configuration_hash", self.site.hash.encode())
+        if self.refused:
+            self.tell(Event(now_ms, "configuration.refused", {"problems": [self.refused]}, level="warning"))
         self.tell(
             Event(now_ms, "gateway.started", {"version": self.version, "configuration": self.site.hash}, level="info")
         )
@@ -186,17 +268,6 @@ class Gateway:
     # -- life ---------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
-        site = self.site
-        health = Health(
-            lines={name: bus.line for name, bus in self.buses.items()},
-            pollers=self.pollers,
-            log=self.log,
-            uplinks=self.uplinks,
-            clock=self.clock,
-            site=site,
-            failures=self.failures,
-            version=self.version,
-        )
         watch = ClockWatch(self.clock, self._clock_told)
         writer = asyncio.create_task(self._keep_alive("log", self.log.run), name="log")
         delivering = [
@@ -208,10 +279,8 @@ class Gateway:
                 parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                     "clock": watch.run,
                     "daily account": self._account,
-                    "service manager": lambda: self.service.run(health.words),
+                    "service manager": lambda: self.service.run(self.health.words),
                 }
-                if site.health is not None:
-                    await health.listen(*site.health.address)
                 for name, bus in self.buses.items():
                     parts[f"line {name}"] = bus.line.run
                     parts[f"poller {name}"] = lambda name=name: self._poll(name)  # type: ignore[misc]
@@ -223,7 +292,6 @@ class Gateway:
                     task.cancel()
         finally:
             await self._end(writer, delivering)
-            await health.close()
 
     async def _end(self, writer: "asyncio.Task[None]", delivering: "list[asyncio.Task[None]]") -> None:
         """Commit the last batch, deliver what can be delivered, say goodbye."""
@@ -248,10 +316,21 @@ class Gateway:
         while True:
             await asyncio.sleep(1.0)
             now_ms = self.clock.now_ms()
-            for event in (*self.completeness.events(now_ms), *self.marks.ended(now_ms)):
+            ended = self.marks.ended(now_ms)
+            for event in (*self.completeness.events(now_ms), *ended):
                 self.tell(event)
+            if ended:
+                self._keep_marks()
             if self.clock.monotonic() - self._kept_s >= KEEP_EVERY_S:
                 self._keep_account()
+
+    def _keep_marks(self) -> None:
+        """With the event that was told last."""
+        self.log.keep("marks", self.marks.to_bytes())
+
+    def _configuration_refused(self, error: SettingsError) -> None:
+        problems = [str(problem) for problem in error.problems[:MOST_PROBLEMS]]
+        self.tell(Event(self.clock.now_ms(), "configuration.refused", {"problems": problems}, level="warning"))
 
     _kept_s = 0.0
 

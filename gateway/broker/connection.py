@@ -151,7 +151,10 @@ class Connection:
         return await self._unless_lost(answered)
 
     async def subscribe(self, *topics: str) -> None:
-        """Have messages on `topics` (QoS 1) given to `deliver`. Raises SubscriptionRefused, Lost."""
+        """Have messages on `topics` (QoS 1) given to `deliver`. Raises SubscriptionRefused, Lost.
+
+        With MQTT 5 a message that was published to be retained says so whenever it comes.
+        """
         if self._ended:
             raise Lost(self.reason)
         answered: asyncio.Future[Iterable[Any]] = self._loop.create_future()
@@ -195,7 +198,7 @@ class Connection:
             return 1
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
-        return SubscribeOptions(qos=1)
+        return SubscribeOptions(qos=1, retainAsPublished=True)
 
     async def _unless_lost(self, answered: "asyncio.Future[T]") -> T:
         """The answer, or Lost as soon as the connection is."""

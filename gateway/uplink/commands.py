@@ -5,6 +5,7 @@ message ─► form ─► permission ─► known id? ─► kept by the log �
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from gateway.broker import Message
 from gateway.clock import Clock, ClockState
 from gateway.reading import Event
 from gateway.uplink import form
-from gateway.uplink.executed import Executed, Memory, NoRoom
+from gateway.uplink.executed import Executed, Forgotten, Memory, NoRoom
 from gateway.uplink.permission import Command, Denied, Permission
 from gateway.uplink.topics import Topics
 
@@ -62,6 +63,7 @@ class Commands:
         self._audit = audit
         self._keep = keep
         self._memory = Memory.from_bytes(kept)
+        self._keeping = asyncio.Lock()
         self._under_way: dict[str, asyncio.Event] = {}
 
     async def handle(self, message: Message, topics: Topics, uplink: str, backfill: Action) -> Reply | None:
@@ -107,40 +109,62 @@ class Commands:
     async def _carry_out(self, command: Command, digest: str, who: str, uplink: str, backfill: Action) -> bytes:
         executed = Executed(digest, command.expires_ms)
         if command.changes:
-            try:
-                self._memory.add(command.id, executed, True, self._clock.now_ms())
-            except NoRoom as error:
-                raise Denied("busy", str(error)) from error
-            await self._remember()
-        limit_s = BACKFILL_S if command.name == "backfill" else ACTION_S
+            await self._begin(command, executed)
+        limit_s = self._limit_s(command)
         action = backfill if command.name == "backfill" else self._actions.get(command.name)
-        code, text, result = "", "", None
+        code, text, result, done = "", "", None, True
         try:
             if action is None:
                 raise Denied("unavailable", f"the command {command.name} cannot be carried out here")
             async with asyncio.timeout(limit_s):
                 result = await action(command.args)
-        except Denied as denied:
-            code, text = denied.code, str(denied)
+        except Denied as denied:  # found wrong before anything was done
+            code, text, done = denied.code, str(denied), False
         except FieldError as error:
             code, text = "field", error.why
         except TimeoutError:
-            code, text = "timeout", f"not done in {limit_s:g} s; it may still have an effect"
+            code, text = "timeout", f"not done in {limit_s:.3g} s; it may still have an effect"
         if result is None:
             executed.reply = _failure(command.id, code, text)
         else:
             executed.reply = orjson.dumps({"v": 1, "id": command.id, "ok": True, "result": result}, default=dict)
-        self._executed(command, who, uplink, code, text)
+        if done:
+            self._executed(command, who, uplink, code, text)
+        else:
+            self._denied(uplink, command.id, command.name, code, text)
         if command.changes:
-            await self._remember()
+            with contextlib.suppress(Denied):  # after a restart it is then answered as interrupted
+                await self._remember()
         elif result is not None:  # a harmless one that failed may be tried again under its id
             self._memory.add(command.id, executed, False, self._clock.now_ms())
         return executed.reply
 
+    async def _begin(self, command: Command, executed: Executed) -> None:
+        """Remember it before anything is done. Raises Denied."""
+        try:
+            self._memory.add(command.id, executed, True, self._clock.now_ms())
+        except NoRoom as error:
+            raise Denied("busy", str(error)) from error
+        except Forgotten as error:
+            raise Denied("expired", str(error)) from error
+        try:
+            await self._remember()
+        except Denied:
+            self._memory.drop(command.id)
+            raise
+
+    def _limit_s(self, command: Command) -> float:
+        """Longest execution; what changes something is never begun after it has expired."""
+        if command.name == "backfill":
+            return BACKFILL_S
+        if not command.changes:
+            return ACTION_S
+        return min(ACTION_S, max(0.0, (command.expires_ms - self._clock.now_ms()) / 1000))
+
     async def _remember(self) -> None:
         """Have the log keep the memory. Raises Denied when it cannot: then nothing is begun."""
         try:
-            async with asyncio.timeout(KEEP_S):
+            async with asyncio.timeout(KEEP_S), self._keeping:
                 await self._keep(self._memory.to_bytes())
         except (TimeoutError, OSError) as error:
             raise Denied("log", f"the log cannot keep the command: {error or 'no answer'}") from error
@@ -162,6 +186,12 @@ class Commands:
             "error": {"code": code, "message": text},
         }
         self._audit(Event(self._clock.now_ms(), "command.denied", data, level="warning"))
+
+
+def too_large(body: bytes, largest: int | None) -> bytes:
+    """The answer instead of one that the broker does not take."""
+    identity = orjson.loads(body)["id"]
+    return _failure(identity, "too_large", f"the answer has {len(body)} bytes; the broker takes {largest} at most")
 
 
 def _failure(identity: str, code: str, text: str) -> bytes:

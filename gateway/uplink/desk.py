@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.broker import Connection, Lost, Message, SubscriptionRefused
-from gateway.uplink.commands import Action, Commands, Reply
+from gateway.uplink.commands import Action, Commands, Reply, too_large
+from gateway.uplink.refusals import FAILURE
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import Lane, Window
 
@@ -17,6 +18,8 @@ WORKERS = 4
 """Commands carried out at once; two of them may be ranges that take long."""
 WAITING_COMMANDS = 64
 """Commands waiting to be carried out; the broker's further ones are dropped and counted."""
+SENT_TIMES = 3
+"""Connections that may end while one reply is on its way: a broker that cuts it off for this reply does so again."""
 WAITING_REPLIES = 64
 """Replies waiting for a connection; then the oldest is dropped. Its command, repeated, is answered again."""
 
@@ -32,6 +35,7 @@ class Desk:
         self._backfill = backfill
         self._inbox: asyncio.Queue[Message] = asyncio.Queue(WAITING_COMMANDS)
         self._outbox: deque[Reply] = deque(maxlen=WAITING_REPLIES)
+        self._tries = 0  # of the first in the outbox
         self._busy = 0
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -50,8 +54,8 @@ class Desk:
             self._changed.set()
             self._idle.set()
 
-    async def serve(self, connection: Connection, window: Window, limit_s: float) -> None:
-        """Take commands and send replies over one connection; a reply is kept until its PUBACK. Raises Lost."""
+    async def open(self, connection: Connection, limit_s: float) -> None:
+        """Take commands from one connection; where the broker does not let it, deliver without them. Raises Lost."""
         connection.deliver = self._received
         try:
             async with asyncio.timeout(limit_s):
@@ -60,6 +64,9 @@ class Desk:
             logger.warning("uplink %s: no commands, the broker refused the subscription: %s", self._uplink, error)
         except TimeoutError:
             raise Lost(f"no answer to a subscription in {limit_s:g} s") from None
+
+    async def serve(self, connection: Connection, window: Window, limit_s: float) -> None:
+        """Send replies over one connection; each is kept until its PUBACK. Raises Lost."""
         while True:
             self._changed.clear()
             while self._outbox:
@@ -75,12 +82,23 @@ class Desk:
 
     async def _send(self, reply: Reply, connection: Connection, window: Window, limit_s: float) -> None:
         await window.take(Lane.CONTROL)
-        try:
-            async with asyncio.timeout(limit_s):
-                await connection.publish(reply.topic, reply.body, correlation=reply.correlation)
-        except TimeoutError:
-            raise Lost(f"no acknowledgement in {limit_s:g} s") from None
+        body = reply.body
+        if not connection.fits(reply.topic, body + (reply.correlation or b"")):
+            body = too_large(body, connection.largest)
+        self._tries += 1
+        if self._tries <= SENT_TIMES:
+            try:
+                async with asyncio.timeout(limit_s):
+                    code = await connection.publish(reply.topic, body, correlation=reply.correlation)
+            except TimeoutError:
+                raise Lost(f"no acknowledgement in {limit_s:g} s") from None
+            if code >= FAILURE:
+                logger.warning("uplink %s: the broker refuses a reply on %s (0x%02X)", self._uplink, reply.topic, code)
+        else:
+            logger.warning("uplink %s: a reply on %s ended the connection %d times; it is dropped",
+                           self._uplink, reply.topic, SENT_TIMES)  # fmt: skip
         window.release(Lane.CONTROL)
+        self._tries = 0
         if self._outbox and self._outbox[0] is reply:
             self._outbox.popleft()
 

@@ -3,6 +3,9 @@
 Those that change something are remembered until they have expired and are kept by the log before they are carried
 out; when there is no room for a further one it is refused, because forgetting one would let it be replayed. The
 others are remembered as far as there is room, and are harmless to repeat.
+
+A clock that is set back makes an expired command valid again. So the latest expiry of all that were forgotten is
+kept too, and a command that expires no later than that is refused: it may be one of them.
 """
 
 from collections import OrderedDict
@@ -26,6 +29,10 @@ class Executed:
     reply: bytes | None = None
 
 
+class Forgotten(Exception):
+    """Whether this command was carried out before is not known any more."""
+
+
 class NoRoom(Exception):
     """Too many unexpired commands are remembered."""
 
@@ -36,13 +43,14 @@ class Memory:
     def __init__(self) -> None:
         self._changes: OrderedDict[str, Executed] = OrderedDict()
         self._harmless: OrderedDict[str, Executed] = OrderedDict()
+        self._forgotten_ms = 0
 
     def find(self, identity: str) -> Executed | None:
         """What is known of a command with this id."""
         return self._changes.get(identity) or self._harmless.get(identity)
 
     def add(self, identity: str, executed: Executed, changes: bool, now_ms: int) -> None:
-        """Remember it. Raises NoRoom."""
+        """Remember it. Raises NoRoom, Forgotten."""
         if not changes:
             self._harmless[identity] = executed
             if len(self._harmless) > MOST_HARMLESS:
@@ -50,25 +58,34 @@ class Memory:
             return
         over = [key for key, known in self._changes.items() if known.expires_ms + MARGIN_MS <= now_ms]
         for key in over:
-            del self._changes[key]
+            self._forgotten_ms = max(self._forgotten_ms, self._changes.pop(key).expires_ms)
+        if executed.expires_ms <= self._forgotten_ms:
+            raise Forgotten("it expires no later than commands that are forgotten already; the clock was set back")
         if len(self._changes) >= MOST:
             raise NoRoom(f"{MOST} commands that have not expired are remembered; let them expire")
         self._changes[identity] = executed
 
+    def drop(self, identity: str) -> None:
+        """It was not begun."""
+        self._changes.pop(identity, None)
+
     def to_bytes(self) -> bytes:
         """Those that change something, for the log to keep."""
-        return orjson.dumps(
-            [
-                [key, known.digest, known.expires_ms, None if known.reply is None else known.reply.decode()]
-                for key, known in self._changes.items()
-            ]
-        )
+        rows = [
+            [key, known.digest, known.expires_ms, None if known.reply is None else known.reply.decode()]
+            for key, known in self._changes.items()
+        ]
+        return orjson.dumps({"forgotten": self._forgotten_ms, "commands": rows})
 
     @classmethod
     def from_bytes(cls, kept: bytes | None) -> "Memory":
         """As it was kept; empty when nothing was."""
         memory = cls()
-        rows: list[tuple[str, str, int, str | None]] = orjson.loads(kept) if kept else []
+        if kept is None:
+            return memory
+        said = orjson.loads(kept)
+        memory._forgotten_ms = said["forgotten"]
+        rows: list[tuple[str, str, int, str | None]] = said["commands"]
         for key, digest, expires_ms, reply in rows:
             memory._changes[key] = Executed(digest, expires_ms, None if reply is None else reply.encode())
         return memory

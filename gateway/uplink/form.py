@@ -74,7 +74,7 @@ def _text(value: Any) -> bool:
 
 
 def _writable(value: Any) -> bool:
-    return isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, bool | int) or _text(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 _Argument = tuple[str, Callable[[Any], bool]]

@@ -31,6 +31,8 @@ from gateway.uplink.desk import WORKERS, Desk
 from gateway.uplink.permission import Denied
 from gateway.uplink.ranges import Range, Ranges, TooManyRanges
 from gateway.uplink.reconnection import SHORT_S, Reconnection
+from gateway.uplink.refusals import FAILURE, TOO_LARGE
+from gateway.uplink.refusals import name as refusal
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import Lane
@@ -180,6 +182,8 @@ class Uplink:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(_until_lost(connection), name=f"{self.name}-lost")]
+                if self._desk is not None:  # before the birth: who reads `online` may send a command at once
+                    await self._desk.open(connection, self._settings.acknowledge_timeout_s)
                 await self._introduce(connection)
                 self._is_connected(connection)
                 if self._desk is not None:
@@ -198,12 +202,18 @@ class Uplink:
             delivery.close()
 
     async def _introduce(self, connection: Connection) -> None:
-        """Birth and points catalogue, before any batch. Raises Lost."""
+        """Birth and points catalogue, before any batch; one that the broker refuses holds up no batch. Raises Lost."""
         retain = connection.keeps_retained
+        bodies = {self.topics.status: self._status("online"), self.topics.points: self._catalogue}
         try:
             async with asyncio.timeout(self._settings.acknowledge_timeout_s):
-                await connection.publish(self.topics.status, self._status("online"), retain)
-                await connection.publish(self.topics.points, self._catalogue, retain)
+                for topic, body in bodies.items():
+                    code = TOO_LARGE
+                    if connection.fits(topic, body):
+                        code = await connection.publish(topic, body, retain)
+                    if code >= FAILURE:
+                        words = "uplink %s: the broker refuses what is published on %s (%s)"
+                        logger.warning(words, self.name, topic, refusal(code))
         except TimeoutError:
             raise Lost(f"no acknowledgement in {self._settings.acknowledge_timeout_s:g} s") from None
 

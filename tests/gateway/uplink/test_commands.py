@@ -271,7 +271,7 @@ async def test_under_an_unset_clock_nothing_is_changed() -> None:
 
 @pytest.mark.parametrize(
     ("failure", "code"),
-    [(Denied("range", "too high"), "range"), (NoReply("no answer in 1.0 s"), "field"), (TimeoutError(), "timeout")],
+    [(NoReply("no answer in 1.0 s"), "field"), (TimeoutError(), "timeout")],
 )
 async def test_a_failed_execution_is_answered_and_audited(failure: Exception, code: str) -> None:
     gateway = Gateway()
@@ -283,6 +283,41 @@ async def test_a_failed_execution_is_answered_and_audited(failure: Exception, co
     assert (event.kind, event.data["ok"], event.data["who"]) == ("command.executed", False, KEY.key)
     assert await gateway.send(body("write", KEY)) == answer
     assert len(gateway.done) == 1
+
+
+async def test_what_the_gateway_itself_refuses_is_audited_as_denied_and_stays_so() -> None:
+    gateway = Gateway()
+    gateway.failure = Denied("refused", "too high")
+    answer = await gateway.send(body("write", KEY))
+    assert answer is not None
+    assert answer["error"]["code"] == "refused"
+    assert [(event.kind, event.data["error"]["code"]) for event in gateway.events] == [("command.denied", "refused")]
+    gateway.failure = None
+    assert await gateway.send(body("write", KEY)) == answer
+    assert len(gateway.done) == 1
+
+
+async def test_a_command_waits_for_its_instrument_no_longer_than_it_is_valid() -> None:
+    gateway = Gateway()
+    gateway.hold.clear()
+    answer = await gateway.send(body("write", KEY, expires=NOW_MS + 20))
+    assert answer is not None
+    assert answer["error"]["code"] == "timeout"
+
+
+async def test_a_clock_that_is_set_back_makes_no_forgotten_command_valid_again() -> None:
+    gateway = Gateway()
+    command = body("write", KEY)
+    await gateway.send(command)
+    gateway.clock.ms += 60_000 + memory.MARGIN_MS
+    await gateway.send(body("write", KEY, id="later", expires=gateway.clock.ms + 60_000))
+    assert len(gateway.done) == 2
+    gateway = Gateway(kept=gateway.kept)
+    gateway.clock.ms = NOW_MS
+    answer = await gateway.send(command)
+    assert answer is not None
+    assert answer["error"]["code"] == "expired"
+    assert gateway.done == []
 
 
 async def test_memory_is_bounded_and_never_forgets_what_could_be_replayed() -> None:
