@@ -198,7 +198,11 @@ class Poller:
             # the wall clock was stepped since the poll fell due: only the monotonic clock knows how late it is
             if abs(lag_ms - elapsed_ms) > STEP_TOLERANCE_MS:
                 lag_ms = elapsed_ms
-        return Reading(instrument, driver.points, ts_ms, max(0, lag_ms), sample, self._clock.monotonic())
+        if (
+            lag_ms < 0
+        ):  # the two clocks' milliseconds do not change at the same instant: nothing is done before it is due
+            ts_ms, lag_ms = ts_ms - lag_ms, 0
+        return Reading(instrument, driver.points, ts_ms, lag_ms, sample, self._clock.monotonic())
 
     async def _do_job(self) -> None:
         job, done = self._jobs.popleft()

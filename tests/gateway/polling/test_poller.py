@@ -168,3 +168,21 @@ def test_a_command_runs_between_polls_and_too_many_are_refused() -> None:
         return reading
 
     assert virtual_time.run(main()).sample.values[0] is not None
+
+
+def test_due_times_are_exact_where_the_wall_clocks_milliseconds_change_later_than_the_monotonic_ones() -> None:
+    class Behind(virtual_time.VirtualClock):
+        def now_ms(self) -> int:
+            return int(asyncio.get_running_loop().time() * 1000 - 0.5) + self.offset_ms
+
+    async def main() -> Site:
+        site = Site({"gone": Scripted(9, dead, takes_s=0.3)})
+        site.poller._clock = site.clock = Behind()
+        await asyncio.sleep(0.00075)
+        await site.run_for(60)
+        return site
+
+    site = virtual_time.run(main())
+    due = due_times(site.of("gone"))
+    assert len(due) >= 59
+    assert {after - before for before, after in zip(due, due[1:], strict=False)} == {1000}
