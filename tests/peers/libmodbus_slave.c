@@ -6,8 +6,10 @@
  * Then one line on stdin sets one value, "UNIT FUNCTION ADDRESS VALUE" (FUNCTION is the one that reads the table),
  * and "sync TEXT" is answered with the same line. End of input ends it.
  *
- * libmodbus serves one address per context, so each unit of a bus is a process on a pseudo-terminal of its own; the
- * parent joins them: what one says all others hear (two-wire RS-485; libmodbus counts on hearing its neighbours).
+ * libmodbus serves one address per context, so each unit of a bus is a process on a pseudo-terminal of its own, forked
+ * in the order of the arguments; the parent hands each request to the unit it is for. (Hearing a request for a
+ * neighbour, libmodbus waits for that neighbour's answer and takes the next request for it when none comes: with one
+ * dead unit on the bus all others would fall silent.)
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -131,8 +133,10 @@ static void bus(int count, char **units) {
         for (int at = 1; at < count + 2; at++) {
             if (!(ends[at].revents & POLLIN)) continue;
             ssize_t got = read(ends[at].fd, data, sizeof data);
-            for (int to = 1; got > 0 && to < count + 2; to++)
-                if (to != at && write(ends[to].fd, data, got) != got) fail("write");
+            for (int to = 1; got > 0 && to < count + 2; to++) {
+                int meant = at == 1 ? to > 1 && atoi(units[to - 2]) == (uint8_t)data[0] : to == 1;
+                if (meant && write(ends[to].fd, data, got) != got) fail("write");
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ class Slave:
 
     def __init__(self, process: "subprocess.Popen[bytes]", name: str) -> None:
         self._process = process
+        self.pid = process.pid
         self._name = name
         self._said = bytearray()
         self._syncs = 0
