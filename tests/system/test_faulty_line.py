@@ -1,5 +1,6 @@
 """A dead and a hung instrument on one RTU line, through the real process: the others go on, and every poll is told."""
 
+import itertools
 import signal
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def test_neighbours_of_a_dead_and_a_hung_instrument_keep_their_pace_and_every_po
     for name, address in ADDRESSES.items():
         polls = of(found, name)
         due = [sample["ts"] - sample["lag"] for sample in polls]
-        assert {after - before for before, after in zip(due, due[1:], strict=False)} == {PERIOD_MS}, name
+        assert {after - before for before, after in itertools.pairwise(due)} == {PERIOD_MS}, name
         for sample in polls:
             value = sample["values"]["value"]
             assert value in (1000 + address, None)
@@ -77,7 +78,7 @@ def test_neighbours_of_a_dead_and_a_hung_instrument_keep_their_pace_and_every_po
     for name in GOOD:
         taken = [sample["ts"] for sample in of(found, name) if not sample["flags"]]
         assert len(taken) == len(of(found, name)), f"{name} lost polls to its neighbours"
-        gaps = [after - before for before, after in zip(taken, taken[1:], strict=False)]
+        gaps = [after - before for before, after in itertools.pairwise(taken)]
         assert max(gaps) <= PERIOD_MS + TIMEOUT_MS + LOAD_MS, name
     dead = of(found, DEAD)
     assert {sample["why"]["value"].split(":")[0] for sample in dead} <= {"timeout", "settling", "silent"}
