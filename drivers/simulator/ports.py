@@ -10,6 +10,8 @@ import struct
 import tty
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
 from drivers.simulator.slave import Act, Hangup, Send, Slave
@@ -155,6 +157,13 @@ class TcpPort:
             connection.hang_up(reset)
 
 
+@dataclass(slots=True, eq=False)
+class _Pieces:
+    """How many acts of one answer are still to come."""
+
+    left: int
+
+
 class _Connection(asyncio.Protocol):
     """One stream. An answer that comes in pieces is finished before another begins, as a device's own writes are."""
 
@@ -164,8 +173,8 @@ class _Connection(asyncio.Protocol):
         self._connections = connections
         self._outbox = _Outbox()
         self._transport: asyncio.Transport | None = None
-        self._begun: tuple[Act, ...] = ()
-        self._begun_until_s = 0.0
+        self._begun: _Pieces | None = None
+        self._behind: list[tuple[Act, _Pieces]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -173,14 +182,16 @@ class _Connection(asyncio.Protocol):
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        now_s = asyncio.get_running_loop().time()
         try:
             for question in self._framing.questions(data):
                 acts = tuple(self._slave.acts(question, self._framing))
+                pieces = _Pieces(len(acts))
                 for act in acts:
                     if act.after_s > 0:
-                        self._later(act.after_s, act, acts)
+                        self._outbox.at(now_s + act.after_s, partial(self._act, act, pieces))
                     else:
-                        self._act(act, acts)
+                        self._act(act, pieces)
         except ValueError:
             self.hang_up(reset=True)  # what is no header cannot be followed by one
 
@@ -188,22 +199,23 @@ class _Connection(asyncio.Protocol):
         self._outbox.close()
         self._connections.discard(self)
 
-    def _later(self, after_s: float, act: Act, acts: tuple[Act, ...]) -> None:
-        self._outbox.at(asyncio.get_running_loop().time() + after_s, lambda: self._act(act, acts))
-
-    def _act(self, act: Act, acts: tuple[Act, ...]) -> None:
+    def _act(self, act: Act, pieces: "_Pieces") -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        wait_s = self._begun_until_s - asyncio.get_running_loop().time()
-        if acts is not self._begun and wait_s > 0:
-            self._later(wait_s, act, acts)
-        elif isinstance(act, Hangup):
+        if self._begun not in (None, pieces):
+            self._behind.append((act, pieces))
+            return
+        self._begun = pieces
+        if isinstance(act, Hangup):
             self.hang_up(act.reset)
         else:
-            if acts is not self._begun and len(acts) > 1:
-                self._begun = acts
-                self._begun_until_s = asyncio.get_running_loop().time() + acts[-1].after_s - act.after_s
             self._transport.write(act.data)
+        pieces.left -= 1
+        if not pieces.left:
+            self._begun = None
+            behind, self._behind = self._behind, []
+            for waiting in behind:
+                self._act(*waiting)
 
     def hang_up(self, reset: bool) -> None:
         """FIN after what was written, or RST at once (SO_LINGER 0)."""
