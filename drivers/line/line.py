@@ -4,64 +4,42 @@ An exchange is: wait the quiet gap, drop stray input, write, read until the code
 and right. What can go wrong ends as one of drivers/errors.py.
 
 Without tags (serial, RTU or ASCII over a socket) there is one question at a time. After a timeout, a wrong answer
-or a cancellation the unit **settles**: it is not asked again until `settle` has passed since its last request or
-byte, so that its late answer cannot be taken for the next one (contract.md §3). Other units go on meanwhile.
+or a cancellation the unit **settles** (drivers/line/settling.py); other units go on meanwhile.
 `drivers/line/tagged.py` is the discipline for framings that number their requests.
 """
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Coroutine, Hashable
-from random import uniform
-from typing import Any
+from collections.abc import Hashable
 
 from drivers.contract import Request, Skip, Whole
 from drivers.errors import Babbling, BadReply, FieldError, LineDown, NoReply, Refused, Settling
-from drivers.line.transcript import Transcript
-from drivers.line.wire import Lost, Received, Wire
+from drivers.line.connection import Connection, Opener
+from drivers.line.settling import TIMEOUTS
+from drivers.line.settling import Settling as Settlings
 from drivers.measure import Histogram
 from drivers.profile import LineSpec
 
 log = logging.getLogger("fieldgate.line")
 
 EXCHANGE_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-REOPEN_S = 0.5
-"""First wait before a lost port is opened again; a port must be polled 2 s after it is back (contract.md §3)."""
-REOPEN_MOST_S = {"serial": 1.0, "tcp": 2.0, "udp": 2.0, "tls": 2.0}
-"""Longest wait: with the connect limit of 3 s a TCP instrument is found within the 5 s of contract.md §3."""
 SHORTEST_GAP_S = 0.00175
 """Quiet time above 19,200 baud (Modbus over Serial Line V1.02 §2.5.1.1); below it is 3.5 characters."""
-SETTLE_TIMEOUTS = 3
-"""Default settling in timeouts (contract.md §3)."""
 DEAD_AFTER = 2
 """Timeouts in a row without one byte after which a network connection is given up as half-open."""
 SHOWN_BYTES = 32
 """Of an answer that is not whole, this many bytes are shown in its reason."""
 
-Opener = Callable[[LineSpec, Received, Lost], Coroutine[Any, Any, Wire]]
 
-
-class FieldLine:
+class FieldLine(Connection):
     """A line without tags; also everything that both disciplines share."""
 
     def __init__(self, spec: LineSpec, opener: Opener) -> None:
-        self.name = spec.name
-        self.spec = spec
+        super().__init__(spec, opener)
         self.in_flight = 1
-        self.up = False
-        self.state = "not opened yet"
-        self.generation = 0
         self.busy_s = 0.0
         self.exchange_seconds = Histogram(EXCHANGE_BOUNDS_S)
-        self.faults: Counter[str] = Counter()
-        self.lateness_s: dict[Hashable, float] = {}
-        self.transcript: Transcript | None = None
-        self._opener = opener
-        self._loop = asyncio.get_running_loop()
-        self._wire: Wire | None = None
-        self._lost: asyncio.Event = asyncio.Event()
-        self._came_up = asyncio.Event()
+        self._settling = Settlings()
         characters_s = 11 / spec.baudrate  # start, 8 data, parity or second stop, stop
         self._gap_s = max(3.5 * characters_s, SHORTEST_GAP_S) if spec.kind == "serial" else 0.0
         self._character_s = characters_s if spec.kind == "serial" else 0.0
@@ -69,121 +47,45 @@ class FieldLine:
         self._input = bytearray()
         self._request: Request | None = None
         self._answer: asyncio.Future[bytes] | None = None
+        self._asked_s = 0.0
         self._echo: bytes | None = None
         self._echoes = False
-        self._settling: dict[Hashable, float] = {}
-        self._longer: dict[Hashable, float] = {}
-        self._asked: dict[Hashable, float] = {}
         self._unanswered = 0
 
-    # -- the port or connection ---------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Keep the port or connection open until cancelled."""
-        wait_s = REOPEN_S
-        try:
-            while True:
-                self._lost.clear()
-                try:
-                    self._wire = await self._opener(self.spec, self._received, self._connection_lost)
-                except LineDown as error:
-                    self._down(error.detail)
-                    await asyncio.sleep(wait_s * uniform(0.8, 1.0))
-                    wait_s = min(wait_s * 2, REOPEN_MOST_S[self.spec.kind])
-                    continue
-                if self.spec.connect_pause_s:
-                    await asyncio.sleep(self.spec.connect_pause_s)
-                self._opened()
-                opened_s = self._loop.time()
-                await self._lost.wait()
-                # a port that opens and fails at once must not be opened in a tight circle
-                if self._loop.time() - opened_s > REOPEN_MOST_S[self.spec.kind]:
-                    wait_s = REOPEN_S
-                await asyncio.sleep(min(wait_s, REOPEN_S) * uniform(0.2, 1.0))
-        finally:
-            self.close()
-
-    async def wait_up(self, limit_s: float) -> bool:
-        """Wait until the line is up; False when it is not within the limit."""
-        try:
-            async with asyncio.timeout(limit_s):
-                await self._came_up.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Close the port or connection."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
-        self._down("closed")
-
-    def _opened(self) -> None:
-        if self._lost.is_set():
-            return
-        self.up = True
-        self.generation += 1
-        self.state = "up"
-        self._unanswered = 0
-        self._came_up.set()
-        log.info("line %s is up", self.name)
-
-    def _connection_lost(self, why: str) -> None:
-        self._wire = None
-        self.faults["down"] += 1
-        self._down(why)
-        self._lost.set()
-
-    def _down(self, why: str) -> None:
-        if self.up or self.state != why:
-            log.warning("line %s is down: %s", self.name, why)
-        self.up = False
-        self.state = why
-        self._came_up.clear()
-        self._fail_all(LineDown(why))
-
-    def _drop(self, why: str) -> None:
-        """Give up a connection that looks alive and is not."""
-        if self._wire is not None:
-            self._wire.close()
-            self._connection_lost(why)
-
-    def _fail_all(self, error: FieldError) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
-
-    # -- one exchange -------------------------------------------------------------------------------------
+    @property
+    def lateness_s(self) -> dict[Hashable, float]:
+        """How late the latest answer of each unit came that was not waited for any more."""
+        return self._settling.late_s
 
     def ready_at(self, unit: Hashable) -> float:
         """Loop time from which `unit` may be asked again; 0.0 when it is not settling."""
-        return self._settling.get(unit, 0.0)
+        return self._settling.until.get(unit, 0.0)
 
     async def exchange(self, request: Request) -> bytes:
         """Send, read until the codec says the answer is whole, return its payload. Raises FieldError."""
-        unit = request.unit
         if self._wire is None or not self.up:
-            raise LineDown(self.state)
+            await self._wire_for(request.timeout_s)
         started_s = self._loop.time()
-        if (until := self._settling.get(unit)) is not None:
-            if until > started_s:
-                raise Settling(f"not asked for another {until - started_s:.1f} s after its last timeout")
-            del self._settling[unit]
+        if self._settling.until:
+            self._let_settle(request.unit, started_s)
         assert self._request is None, f"line {self.name} has one owner"
         self._request = request
+        self._asked_s = 0.0
         try:
-            await self._quiet(max(self._gap_s, request.pause_s, self.spec.request_pause_s), request.timeout_s)
+            gap_s = max(self._gap_s, request.pause_s, self.spec.request_pause_s)
+            if self._last_byte_s + gap_s > started_s:
+                await self._quiet(gap_s, request.timeout_s)
             return await self._ask(request)
         except (NoReply, BadReply) as error:
             self._count(error)
-            self._settle(unit)
+            self._settle(request, self._asked_s)
             raise
         except Refused as error:
             self._count(error)
             self._unanswered = 0
             raise
         except asyncio.CancelledError:
-            self._settle(unit)
+            self._settle(request, self._asked_s)
             raise
         finally:
             self._request = None
@@ -201,7 +103,8 @@ class FieldLine:
             await asyncio.sleep(wait_s)
 
     async def _ask(self, request: Request) -> bytes:
-        assert self._wire is not None
+        if self._wire is None:
+            raise LineDown(self.state)  # lost while the line was quiet
         loop = self._loop
         del self._input[:]
         answer: asyncio.Future[bytes] = loop.create_future()
@@ -209,12 +112,11 @@ class FieldLine:
         self._echo = request.frame if self._echoes else None
         if self.transcript is not None:
             self.transcript.sent(request.frame)
-        sending_s = len(request.frame) * self._character_s
-        now_s = loop.time()
-        self._asked[request.unit] = self._last_byte_s = now_s + sending_s
+        asked_s = loop.time() + len(request.frame) * self._character_s
+        self._asked_s = self._last_byte_s = asked_s
         self._wire.write(request.frame)
-        limit_s = request.first_byte_s if request.first_byte_s is not None else request.timeout_s
-        timer = loop.call_at(now_s + sending_s + limit_s, self._timed_out, answer, request, now_s + sending_s)
+        limit_s = request.timeout_s if request.first_byte_s is None else request.first_byte_s
+        timer = loop.call_at(asked_s + limit_s, self._timed_out, answer, request, asked_s)
         try:
             payload = await answer
         finally:
@@ -222,7 +124,7 @@ class FieldLine:
         self._unanswered = 0
         return payload
 
-    def _timed_out(self, answer: asyncio.Future[bytes], request: Request, asked_s: float) -> None:
+    def _timed_out(self, answer: "asyncio.Future[bytes]", request: Request, asked_s: float) -> None:
         if answer.done():
             return
         end_s = asked_s + request.timeout_s
@@ -234,8 +136,20 @@ class FieldLine:
         if not self._input:
             self._unanswered += 1
         answer.set_exception(NoReply(f"no answer in {waited_s:.1f} s{heard}"))
-        if self._unanswered >= DEAD_AFTER and self.spec.kind in ("tcp", "tls"):
-            self._drop(f"{self.spec.host}:{self.spec.port}: silent for {self._unanswered} requests, connecting anew")
+        self._give_up_when_dead()
+
+    def _give_up_when_dead(self) -> None:
+        if self._unanswered >= DEAD_AFTER and self.spec.kind != "serial":
+            self._drop(f"silent for {self._unanswered} requests")
+
+    def _opened(self) -> None:
+        self._unanswered = 0
+        self._echoes = False  # it may be another adapter
+        super()._opened()
+
+    def _fail_all(self, error: FieldError) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
 
     # -- what comes in ------------------------------------------------------------------------------------
 
@@ -245,7 +159,7 @@ class FieldLine:
             self.transcript.received(data)
         answer, request = self._answer, self._request
         if answer is None or request is None or answer.done():
-            self._stray(data)
+            self._stray()
             return
         self._input += data
         if self._echo is not None and not self._drop_echo(self._echo):
@@ -268,10 +182,10 @@ class FieldLine:
         if not self._found_echo(request):
             self.faults[verdict.fault] += 1
             if verdict.unit is not None:
-                self._heard_late(verdict.unit)
+                self._settling.heard(verdict.unit, self._last_byte_s)
             del self._input[: verdict.upto]
 
-    def _whole(self, verdict: Whole, answer: asyncio.Future[bytes]) -> None:
+    def _whole(self, verdict: Whole, answer: "asyncio.Future[bytes]") -> None:
         if len(self._input) > verdict.end:
             self.faults["noise"] += 1
         answer.set_result(verdict.payload)
@@ -298,34 +212,31 @@ class FieldLine:
         del self._input[: len(request.frame)]
         return True
 
-    def _stray(self, data: bytes) -> None:
+    def _stray(self) -> None:
         """Input that nobody asked for now: late if some unit is settling, noise otherwise."""
-        now_s = self._loop.time()
-        settling = [unit for unit, until_s in self._settling.items() if until_s > now_s]
-        self.faults["late" if settling else "noise"] += 1
-        for unit in settling:
-            self._heard_late(unit)
+        units = self._settling.at(self._last_byte_s)
+        self.faults["late" if units else "noise"] += 1
+        self._settling.heard_any(units, self._last_byte_s)
 
-    # -- settling -----------------------------------------------------------------------------------------
+    # -- settling and counting ----------------------------------------------------------------------------
 
-    def _settle_s(self, unit: Hashable) -> float:
-        timeout_s = self.spec.timeout_s
-        default_s = self.spec.settle_s if self.spec.settle_s is not None else SETTLE_TIMEOUTS * timeout_s
-        return max(default_s, self._longer.get(unit, 0.0))
-
-    def _settle(self, unit: Hashable) -> None:
-        self._settling[unit] = self._asked.get(unit, self._loop.time()) + self._settle_s(unit)
-
-    def _heard_late(self, unit: Hashable) -> None:
-        """A byte that may be a settling unit's late answer: measure it, and wait on from here."""
-        if unit not in self._settling:
+    def _let_settle(self, unit: Hashable, now_s: float) -> None:
+        """Raises Settling while the unit must not be asked."""
+        until_s = self._settling.until.get(unit)
+        if until_s is None:
             return
-        now_s = self._loop.time()
-        late_s = now_s - self._asked.get(unit, now_s)
-        self.lateness_s[unit] = max(late_s, self.lateness_s.get(unit, 0.0))
-        if late_s * 1.5 > self._settle_s(unit):
-            self._longer[unit] = late_s * 1.5
-        self._settling[unit] = now_s + self._settle_s(unit)
+        if until_s > now_s:
+            late_s = self._settling.late_s.get(unit)
+            seen = f"; its answers have come up to {late_s:.1f} s late" if late_s else ""
+            raise Settling(f"not asked for another {until_s - now_s:.1f} s after its last timeout{seen}")
+        self._settling.end(unit)
+
+    def _settle(self, request: Request, asked_s: float) -> None:
+        """The unit owes an answer, if the question went out at all."""
+        if not asked_s:
+            return
+        base_s = request.settle_s if request.settle_s is not None else self.spec.settle_s
+        self._settling.begin(request.unit, asked_s, TIMEOUTS * request.timeout_s if base_s is None else base_s)
 
     def _count(self, error: FieldError) -> None:
         if isinstance(error, BadReply):

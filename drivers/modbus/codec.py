@@ -55,6 +55,7 @@ class Timing:
     timeout_s: float
     pause_s: float = 0.0
     first_byte_s: float | None = None
+    settle_s: float | None = None
 
 
 def read(unit: int, function: int, address: int, count: int) -> Ask:
@@ -102,6 +103,7 @@ def request(ask: Ask, framing: Framing, timing: Timing) -> Request:
         pause_s=timing.pause_s,
         first_byte_s=timing.first_byte_s,
         reply_bytes=reply_bytes(ask, framing),
+        settle_s=timing.settle_s,
     )
 
 

@@ -51,7 +51,7 @@ class ModbusDriver:
         self._line = line
         self._framing = framing(line_spec)
         options = self.plan.options
-        self._timing = codec.Timing(spec.timeout_s, options.pause, options.first_byte)
+        self._timing = codec.Timing(spec.timeout_s, options.pause, options.first_byte, spec.settle_s)
         self._wire = Wire.of(line_spec)
         self._response_s = self._wire.usual_response_s if options.response is None else options.response
         self._most = (options.in_flight or line_spec.in_flight) if self._framing == "tcp" else 1
