@@ -59,6 +59,16 @@ def any_number_will_do(patch: Patch) -> None:
     patch.setattr(TaggedLine, "_answered", careless)
 
 
+def number_zero_will_do(patch: Patch) -> None:
+    """An answer under number 0 is believed of a device that has shown numbers."""
+    answered = TaggedLine._answered
+
+    def careless(line: TaggedLine, tag: int, frame: bytes) -> None:
+        answered(line, tag or next(iter(line._pending), 0), frame)
+
+    patch.setattr(TaggedLine, "_answered", careless)
+
+
 def any_protocol_will_do(patch: Patch) -> None:
     """The protocol id is not looked at."""
     received = TaggedLine._received
@@ -120,20 +130,21 @@ def no_crc(patch: Patch) -> None:
 
 def no_settling(patch: Patch) -> None:
     """A unit is asked again at once after it kept silent."""
-    patch.setattr(FieldLine, "_settle", lambda line, unit: None)
+    patch.setattr(FieldLine, "_settle", lambda line, request, asked_s: None)
 
 
 def stray_input_is_kept(patch: Patch) -> None:
     """What came unasked stands before the next answer."""
-    kept: dict[FieldLine, bytes] = {}
+    kept: dict[tuple[FieldLine, Any], bytes] = {}
     whole, ask = FieldLine._whole, FieldLine._ask
 
     def keeping(line: FieldLine, verdict: Whole, answer: Any) -> None:
-        kept[line] = bytes(line._input[verdict.end :])
+        assert line._request is not None
+        kept[line, line._request.unit] = bytes(line._input[verdict.end :])
         whole(line, verdict, answer)
 
     async def asking(line: FieldLine, request: Any) -> bytes:
-        if stray := kept.pop(line, b""):
+        if stray := kept.pop((line, request.unit), b""):
             line._loop.call_soon(line._received, stray)
         return await ask(line, request)
 
@@ -146,6 +157,7 @@ def stray_input_is_kept(patch: Patch) -> None:
     [
         pytest.param("tcp", "wrong tag", any_number_will_do, id="tcp-transaction-id"),
         pytest.param("tcp", "late", any_number_will_do, id="tcp-late-answer"),
+        pytest.param("tcp", "late without tag", number_zero_will_do, id="tcp-late-answer-without-number"),
         pytest.param("tcp", "wrong protocol", any_protocol_will_do, id="tcp-protocol-id"),
         pytest.param("tcp", "wrong unit", blind_to(0, lambda ask: ask.unit), id="tcp-unit"),
         pytest.param("tcp", "wrong function", blind_to(1, lambda ask: ask.function), id="tcp-function"),
@@ -170,6 +182,20 @@ async def test_without_its_guard_a_fault_gives_wrong_values(
     assert guarded.done[fault] > 10
     assert_kept(guarded)
     without(monkeypatch)
+    assert (await polled()).wrong
+
+
+async def test_a_device_that_numbers_nothing_is_a_serial_line_to_us(monkeypatch: Patch) -> None:
+    async def polled() -> Account:
+        return await run(
+            "tcp", 300, SEED, share=1.0, lines=4, units=3, faults=["without tag"] * 3 + ["late without tag"]
+        )
+
+    guarded = await polled()
+    assert guarded.done["late without tag"] > 30
+    assert guarded.good > 100
+    assert_kept(guarded)
+    no_settling(monkeypatch)
     assert (await polled()).wrong
 
 
