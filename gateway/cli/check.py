@@ -13,6 +13,7 @@ def command(site: SiteFile, config_dir: ConfigDirectory = None, as_json: AsJson 
     import json
     from dataclasses import asdict
 
+    from gateway.cli.console import counted
     from gateway.cli.site import EXIT_WRONG_CONFIGURATION, refuse
     from gateway.settings import SettingsError, load
 
@@ -40,10 +41,6 @@ def command(site: SiteFile, config_dir: ConfigDirectory = None, as_json: AsJson 
     for warning in loaded.warnings:
         typer.echo(str(warning), err=True)
     typer.echo(
-        f"{site}: good. {_count(len(loaded.lines), 'line')}, {_count(len(loaded.instruments), 'instrument')}, "
-        f"{_count(points, 'point')}, {_count(len(loaded.uplinks), 'uplink')}; configuration {loaded.hash[:12]}."
+        f"{site}: good. {counted(len(loaded.lines), 'line')}, {counted(len(loaded.instruments), 'instrument')}, "
+        f"{counted(points, 'point')}, {counted(len(loaded.uplinks), 'uplink')}; configuration {loaded.hash[:12]}."
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from drivers import durations
+from drivers.modbus.load import wire_s
 from drivers.modbus.plan import plan_instrument
-from drivers.modbus.wire import Wire
 from drivers.profile import LineSpec
 from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem
@@ -50,5 +50,4 @@ def _wire_s(placed: Placed, line: LineSpec, problems: list[Problem]) -> float | 
             place = entry.node if entry is not None else placed.node
             problems.append(place.problem(f"instrument {placed.spec.id}: {message}"))
         return None
-    wire = Wire.of(line)
-    return sum(wire.exchange_s(block.data_bytes, 0.0) for block in plan.blocks)
+    return wire_s(line, plan)
