@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.peers.libmodbus import libmodbus_rtu, libmodbus_tcp
 from tests.peers.pymodbustcp import pymodbustcp
 from tests.system.harness import Fieldgate, Mosquitto, Subscriber, look_at, readings, until, write_site
-from tests.system.sites import local, shipped, words
+from tests.system.sites import counters, local, shipped, words
 
 
 def serve_site(document: dict, tmp_path: Path, polls: int) -> tuple[list[dict], list]:
@@ -120,8 +120,6 @@ def test_boiler_house_on_two_tcp_implementations_delivers_what_they_serve(tmp_pa
 
 
 def test_status_health_and_metrics_say_how_it_goes(tmp_path: Path) -> None:
-    from tests.system.sites import counters
-
     broker = Mosquitto(tmp_path / "broker")
     broker.start()
     city = Subscriber(broker, tmp_path / "feed.txt")
