@@ -143,6 +143,11 @@ class Metrics(Collector):
         unheard = GaugeMetricFamily(
             f"{PREFIX}uplink_unheard", "1 while the broker says that nobody listens.", labels=["uplink"]
         )
+        failed = CounterMetricFamily(
+            f"{PREFIX}uplink_connection_failures",
+            "Attempts without a connection and connections lost, by cause.",
+            labels=["uplink", "cause"],
+        )
         expiry = GaugeMetricFamily(
             f"{PREFIX}certificate_expiry_timestamp_seconds",
             "End of the first certificate to expire.",
@@ -157,11 +162,13 @@ class Metrics(Collector):
             acknowledged.add_metric([name], uplink.acknowledged)
             for reason, count in uplink.refused.items():
                 refused.add_metric([name, reason], count)
+            for cause, count in uplink.failures.items():
+                failed.add_metric([name, cause], count)
             _histogram(waited, [name], uplink.acknowledge_seconds)
             unheard.add_metric([name], uplink.unheard)
             if uplink.certificate_expiry_s is not None:
                 expiry.add_metric([name], uplink.certificate_expiry_s)
-        yield from (connected, backlog, oldest, acknowledged, refused, waited, unheard, expiry)
+        yield from (connected, backlog, oldest, acknowledged, refused, failed, waited, unheard, expiry)
 
     def _process(self) -> Iterator[Metric]:
         usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -68,6 +68,7 @@ class UplinkSource(Protocol):
     connected: bool
     certificate_expiry_s: float | None
     trouble: str | None
+    failures: Counter[str]
 
     @property
     def acknowledged(self) -> int: ...

@@ -52,6 +52,8 @@ class Lanes:
         self.backlog = LaneState(backfill)
         self.asking = Asking(ask_every_s, (self.live, self.backlog))
         self.refusals = Refusals()
+        self.proof: Batch | None = None
+        """The last batch that was accepted live: what the broker took once is no bad batch."""
 
     @property
     def unheard(self) -> bool:
@@ -120,6 +122,8 @@ class Delivery:
         while True:
             self._more.clear()
             await self._oldest_first()
+            if self._lanes.proof is not None and self._lanes.backlog.doubtful and self._lanes.refusals:
+                await self._send_backlog(self._lanes.proof, proof=True)
             while (request := self._ranges.current()) is not None and not self._more.is_set():
                 request.begin()
                 await self._requested(request)
@@ -193,8 +197,11 @@ class Delivery:
                     self._more.set()
                     return
 
-    async def _send_backlog(self, batch: Batch) -> bool:
-        """Send it when it may go; False when an older one came back meanwhile and goes first."""
+    async def _send_backlog(self, batch: Batch, proof: bool = False) -> bool:
+        """Send it when it may go; False when an older one came back meanwhile and goes first.
+
+        A `proof` only asks whether the lane is open: it goes when the lane is still closed, and nothing follows for it.
+        """
         lane = self._lanes.backlog
         lane.wants = True
         while (wait_s := self._lanes.asking.wait_s(lane, self._now())) > 0:
@@ -202,28 +209,30 @@ class Delivery:
             await self._either_for(wait_s, self._opened)
             if self._from_start:
                 return False
+        if proof and (not lane.doubtful or batch.position in self._in_flight):
+            return True
         if (wait_s := self._pace.wait_s(self._now())) > 0:
             await asyncio.sleep(wait_s)
         if not self.window.try_take(Lane.BACKLOG):
             await self.window.take(Lane.BACKLOG)
         self._pace.sent(self._now())
-        self._send(batch, lane, Lane.BACKLOG)
+        self._send(batch, lane, Lane.BACKLOG, proof)
         return True
 
-    def _send(self, batch: Batch, lane: LaneState, which: Lane) -> None:
+    def _send(self, batch: Batch, lane: LaneState, which: Lane, proof: bool = False) -> None:
         now = self._now()
         if lane.asking is not None:
             self._lanes.asking.asked(lane, now)
         self._in_flight[batch.position] = now
-        done = partial(self._answered, batch.position, lane, which, now)
+        done = partial(self._answered, batch, lane, which, now, proof)
         if self._connection.fits(lane.topic, batch.body):
             self._connection.send(lane.topic, batch.body, done)
         else:
             done(TOO_LARGE)
 
-    def _answered(self, position: int, lane: LaneState, which: Lane, sent_at: float, code: int) -> None:
+    def _answered(self, batch: Batch, lane: LaneState, which: Lane, sent_at: float, proof: bool, code: int) -> None:
         """The PUBACK of one batch, called by the connection as it reads it."""
-        now = self._now()
+        now, position = self._now(), batch.position
         del self._in_flight[position]
         if which is Lane.BACKLOG:
             self._pace.acknowledged(now - sent_at, now)
@@ -234,17 +243,19 @@ class Delivery:
             self._feed.settle(self._uplink, position)
             self._lanes.refusals.settled(position)
             self._ranges.settled(position)
+            if which is Lane.LIVE:
+                self._lanes.proof = batch
             if lane.success():
                 logger.info("uplink %s: %s is accepted again", self._uplink, lane.topic)
                 self._lanes.asking.opened()
                 self._opened.set()
                 self._more.set()
         else:
-            self._refused(position, lane, code, now)
+            self._refused(position, lane, code, now, proof)
         if self.caught_up():
             self._idle.set()
 
-    def _refused(self, position: int, lane: LaneState, code: int, now: float) -> None:
+    def _refused(self, position: int, lane: LaneState, code: int, now: float, proof: bool) -> None:
         reason = name(code)
         self._counts.refused[reason] += 1
         was = lane.asking
@@ -253,12 +264,14 @@ class Delivery:
             self._lanes.asking.asked(lane, now)
             words = "uplink %s: %s is refused (%s); one batch at a time asks again"
             logger.warning(words, self._uplink, lane.topic, reason)
+        if proof:
+            return
         self._ranges.refused(position)
         if code == UNHEARD:
             self._from_start = lane is self._lanes.backlog
             self._leave_to_backlog()
             return
-        wait_s = self._lanes.refusals.refuse(position, lane, now)
+        wait_s = self._lanes.refusals.refuse(position, lane, now, code)
         if wait_s is None:
             self._feed.set_aside(self._uplink, position, reason)
             self._ranges.settled(position)

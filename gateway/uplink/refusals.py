@@ -3,6 +3,8 @@
 A lane is a topic with its listeners and its permissions. One refused batch is tried again later, and set aside
 when it is refused again and again while others of its lane get through: then it is the batch. When the lane itself
 is refused (nobody listens, not authorised, quota), nothing is lost or set aside: one batch every 10 s asks again.
+Which of the two it is cannot be told by one batch alone, so a lane without others is asked with a batch that the
+broker has accepted before. What is larger than the broker takes is the batch's own matter and closes no lane.
 """
 
 from collections import OrderedDict
@@ -59,8 +61,15 @@ class LaneState:
         opened, self.asking = self.asking is not None, None
         return opened
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether batches are refused, and not because nobody listens."""
+        return self.asking not in (None, name(UNHEARD))
+
     def failure(self, code: int) -> None:
         """A batch did not get through."""
+        if code == TOO_LARGE:
+            return
         self.refused_in_a_row += 1
         if code == UNHEARD or self.refused_in_a_row >= LANE_REFUSED:
             self.asking = name(code)
@@ -109,7 +118,10 @@ class Refusals:
     def __init__(self) -> None:
         self._refused: OrderedDict[int, _Refused] = OrderedDict()
 
-    def refuse(self, position: int, lane: LaneState, now: float) -> float | None:
+    def __bool__(self) -> bool:
+        return bool(self._refused)
+
+    def refuse(self, position: int, lane: LaneState, now: float, code: int) -> float | None:
         """Note a refusal: seconds until the batch may be tried again, None when it is to be set aside."""
         known = self._refused.get(position)
         if known is None or known.lane is not lane:
@@ -118,7 +130,7 @@ class Refusals:
             if len(self._refused) > REMEMBERED:
                 self._refused.popitem(last=False)
         known.count += 1
-        if known.count >= REFUSALS and lane.accepted > known.accepted_then:
+        if known.count >= REFUSALS and (code == TOO_LARGE or lane.accepted > known.accepted_then):
             del self._refused[position]
             return None
         wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(known.count - 1, 10))

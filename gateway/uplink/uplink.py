@@ -73,6 +73,8 @@ class Uplink:
         self.connected = False
         self.trouble: str | None = None
         self.certificate_expiry_s: float | None = None
+        self.failures: Counter[str] = Counter()
+        """Attempts that gave no connection and connections that were lost, by cause in one word."""
         self.topics = Topics.of(settings.base, gateway)
         self._settings = settings
         self._gateway = gateway
@@ -159,6 +161,7 @@ class Uplink:
         try:
             connection = await self._unless_stopping(connect(self._settings, self._will()))
         except ConnectFailed as failure:
+            self.failures[failure.cause] += 1
             self._reconnection.failed(failure.cause == "refused", time.monotonic() - began)
             if failure.certificate_expiry_s is not None:
                 self.certificate_expiry_s = failure.certificate_expiry_s
@@ -254,6 +257,7 @@ class Uplink:
             taken_over = bool(await self._unless_stopping(listening(self._settings)))
         known = self._reconnection.taken_over
         self._reconnection.lost(lived_s, taken_over)
+        self.failures["taken_over" if taken_over else "lost"] += 1
         if self._reconnection.taken_over:
             words = (
                 f"another client uses the client id {self._settings.client_id!r} "

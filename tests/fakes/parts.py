@@ -90,6 +90,7 @@ class FakeUplink:
     refused: Counter[str] = field(default_factory=Counter)
     acknowledge_seconds: Histogram = field(default_factory=lambda: Histogram((0.01, 1.0)))
     unheard: bool = False
+    failures: Counter[str] = field(default_factory=Counter)
 
 
 class FakeParts:

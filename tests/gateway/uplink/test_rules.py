@@ -1,0 +1,206 @@
+"""The pure rules of delivery: when to connect again, what a refusal means, how fast the backlog goes, who may send."""
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.uplink.pace import INTAKE_OVER_S, LEAST_RATE, Pace
+from gateway.uplink.reconnection import LEAST_S, NEARBY_S, SHORT_S, Reconnection
+from gateway.uplink.refusals import LANE_REFUSED, REFUSALS, TOO_LARGE, UNHEARD, Asking, LaneState, Refusals
+from gateway.uplink.window import Lane, Window
+
+PAYLOAD, QUOTA = 0x99, 0x97
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    reconnect_min_s: float = 1.0
+    reconnect_max_s: float = 20.0
+    stable_after_s: float = 60.0
+    takeover_wait_s: float = 60.0
+
+
+def reconnection(seed: int = 1) -> Reconnection:
+    return Reconnection(Waits(), Random(seed))
+
+
+def test_waits_double_from_one_second_to_twenty_and_begin_again_after_a_minute_of_good_connection() -> None:
+    again = reconnection()
+    steps = []
+    for _ in range(7):
+        again.lost(15.0, False)
+        steps.append(again.wait_s)
+    for step, wait_s in zip((1, 2, 4, 8, 16, 20, 20), steps, strict=True):
+        assert 0.75 * step <= wait_s <= step
+    again.lost(61.0, False)
+    assert again.wait_s <= 1.0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0, 100)), max_size=60), st.integers(0, 1000))
+def test_there_are_never_more_than_two_attempts_a_second_nor_longer_waits_than_said(
+    happenings: list[tuple[bool, bool, float]], seed: int
+) -> None:
+    again = reconnection(seed)
+    for connected, odd, seconds in happenings:
+        if connected:
+            again.lost(seconds, odd)
+        else:
+            again.failed(odd, seconds / 100)
+        assert LEAST_S <= again.wait_s <= (60.0 if again.taken_over else 20.0)
+
+
+def test_a_broker_nearby_that_refuses_is_asked_again_within_a_second_however_long_it_is_away() -> None:
+    again = reconnection()
+    for _ in range(100):
+        again.failed(True, 0.01)
+        assert again.wait_s <= NEARBY_S
+    again.failed(True, 5.0)  # from afar: a firewall that refuses after a while
+    assert again.wait_s >= 0.75
+    again.failed(False, 8.0)
+    assert again.wait_s > 1.0
+
+
+def test_the_third_takeover_in_a_row_calms_to_one_attempt_a_minute_until_a_connection_lasts() -> None:
+    again = reconnection()
+    for expected in (False, False, True, True):
+        again.lost(0.2, True)
+        assert again.taken_over is expected
+    assert again.wait_s == 60.0
+    again.failed(True, 0.0)
+    assert again.wait_s == 60.0
+    again.lives(SHORT_S)
+    again.lost(SHORT_S, False)
+    assert not again.taken_over
+    assert again.wait_s <= 20.0
+
+
+def test_an_ordinary_loss_between_two_takeovers_does_not_hide_the_rival_unless_it_lasted() -> None:
+    again = reconnection()
+    for taken, lived in ((True, 0.1), (False, 0.1), (True, 0.1), (False, 0.1), (True, 0.1)):
+        again.lost(lived, taken)
+    assert again.taken_over
+
+
+def test_one_bad_batch_is_set_aside_after_five_refusals_while_others_get_through() -> None:
+    lane, refusals = LaneState("data"), Refusals()
+    now = 0.0
+    for number in range(REFUSALS - 1):
+        wait_s = refusals.refuse(7, lane, now, PAYLOAD)
+        assert wait_s is not None
+        assert wait_s == 2.0**number
+        assert refusals.wait_s(7, now + wait_s / 2) > 0
+        now += wait_s
+        lane.success()
+    assert refusals.refuse(7, lane, now, PAYLOAD) is None
+    assert refusals.wait_s(7, now) == 0
+
+
+def test_no_batch_is_set_aside_when_nothing_else_gets_through_either() -> None:
+    lane, refusals = LaneState("data"), Refusals()
+    for number in range(10 * REFUSALS):
+        assert refusals.refuse(7, lane, float(number), QUOTA) is not None
+
+
+def test_a_batch_larger_than_the_broker_takes_is_set_aside_alone_and_closes_no_lane() -> None:
+    lane, refusals = LaneState("data"), Refusals()
+    answers = []
+    for number in range(REFUSALS):
+        lane.failure(TOO_LARGE)
+        answers.append(refusals.refuse(7, lane, float(number), TOO_LARGE))
+    assert answers[-1] is None
+    assert None not in answers[:-1]
+    assert lane.asking is None
+
+
+def test_a_lane_refused_three_times_in_a_row_asks_and_one_success_opens_it() -> None:
+    lane = LaneState("data")
+    for number in range(LANE_REFUSED):
+        assert lane.asking is None, number
+        lane.failure(QUOTA)
+    assert lane.asking == "quota"
+    assert lane.success()
+    assert lane.asking is None
+    lane.failure(UNHEARD)
+    assert lane.asking == "unheard"
+
+
+def test_two_lanes_that_nobody_hears_share_one_question_every_ten_seconds_in_turn() -> None:
+    live, backlog = LaneState("data", wants=True), LaneState("backfill", wants=True)
+    asking = Asking(10.0, (live, backlog))
+    live.failure(UNHEARD)
+    backlog.failure(UNHEARD)
+    asked: list[str] = []
+    now = 0.0
+    while now < 100.0:
+        for lane in (live, backlog):
+            if asking.wait_s(lane, now) <= 0:
+                asking.asked(lane, now)
+                asked.append(lane.topic)
+        now += 0.5
+    assert asked == ["data", "backfill"] * 5
+
+
+def test_the_backlog_goes_twenty_times_as_fast_as_batches_come_in_or_faster() -> None:
+    pace = Pace(None, 10, 0.0)
+    assert pace.rate == LEAST_RATE
+    now = 0.0
+    while now < 4 * INTAKE_OVER_S:
+        now += 0.01
+        pace.committed(1, now)
+    assert pace.rate == pytest.approx(2000, rel=0.1)
+    assert Pace(25.0, 10, 0.0).rate == 25.0
+
+
+def test_the_rate_is_kept_over_a_second() -> None:
+    pace, now, sent = Pace(100.0, 10, 0.0), 0.0, 0
+    while now < 10.0:
+        if pace.wait_s(now) > 0:
+            now += 0.001
+        else:
+            pace.sent(now)
+            sent += 1
+    assert 990 <= sent <= 1010
+
+
+def test_slow_acknowledgements_halve_what_is_on_its_way_and_quick_ones_let_it_grow() -> None:
+    pace = Pace(None, 15, 0.0)
+    for number in range(30):
+        pace.acknowledged(0.01, float(number))
+    assert pace.allowance == 15
+    pace.acknowledged(0.6, 40.0)
+    assert pace.allowance == 7
+    pace.acknowledged(0.6, 40.1)  # sent before the halving could help
+    assert pace.allowance == 7
+    pace.acknowledged(0.6, 41.0)
+    assert pace.allowance == 3
+    pace.acknowledged(0.05, 42.0)
+    assert pace.allowance == 4
+
+
+async def test_a_live_batch_takes_the_next_free_slot_before_any_of_the_backlog() -> None:
+    pace = Pace(None, 3, 0.0)
+    for _ in range(9):
+        pace.acknowledged(0.01, 0.0)
+    window = Window(4, pace)
+    while window.try_take(Lane.BACKLOG):
+        pass
+    assert window.backlog_taken == 3  # one is left for live batches
+    assert window.try_take(Lane.LIVE)
+    order: list[str] = []
+
+    async def wait(lane: Lane, name: str) -> None:
+        await window.take(lane)
+        order.append(name)
+
+    waiting = [asyncio.ensure_future(wait(Lane.BACKLOG, "old")), asyncio.ensure_future(wait(Lane.LIVE, "new"))]
+    await asyncio.sleep(0)
+    window.release(Lane.BACKLOG)
+    await asyncio.sleep(0)
+    assert order == ["new"]
+    window.release(Lane.LIVE)
+    await asyncio.gather(*waiting)
+    assert order == ["new", "old"]
