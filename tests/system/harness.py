@@ -41,10 +41,10 @@ class Mosquitto:
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.port = port or free_port()
         self._folder = folder
-        self._config = folder / "mosquitto.conf"
+        self.config = folder / "mosquitto.conf"
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
-        self._config.write_text(
+        self.config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
             f"persistence_location {folder}/\nmax_queued_messages 0\nlog_dest none\n"
             + ("user root\n" if os.getuid() == 0 else "")
@@ -53,7 +53,7 @@ class Mosquitto:
 
     def start(self) -> None:
         """Start and wait until it accepts connections."""
-        self._process = subprocess.Popen(["mosquitto", "-c", str(self._config)])
+        self._process = subprocess.Popen(["mosquitto", "-c", str(self.config)])
 
         def listening() -> bool:
             assert self._process is not None
@@ -69,6 +69,16 @@ class Mosquitto:
             self._process.send_signal(number)
             self._process.wait(10)
             self._process = None
+
+    def halt(self) -> None:
+        """Stand still with all connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """After halt()."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
 
 @dataclass
