@@ -1,8 +1,8 @@
 """The only place that builds and joins the parts; one TaskGroup holds them all.
 
     lines ─► drivers ─► pollers ─ emit ─► marks ─► log ─► uplinks ─► commands ─► actions on all of them
-                                              ▲      └─ entered ─► completeness
-                              clock, configuration, start and stop as events
+                                              ▲      └─ entered ─► completeness, windows ─┐
+                              clock, configuration, start and stop as events  ◄───────────┘
 
 Health reads the parts' counters and steers none of them. A part that fails is counted, logged with its
 traceback and started again: one bad line must not end the site's evidence.
@@ -33,6 +33,7 @@ from gateway.pipeline.completeness import Completeness
 from gateway.pipeline.marks import Marks
 from gateway.polling.poller import Polled, Poller
 from gateway.polling.schedule import phases
+from gateway.processing import pipeline_of
 from gateway.reading import Event, Reading
 from gateway.settings import SettingsError, Site
 from gateway.settings.changes import changes, described
@@ -46,6 +47,8 @@ RESTART_PAUSE_S = 1.0
 """Between two starts of a part that failed: short enough for promise P7, long enough not to fill the journal."""
 KEEP_EVERY_S = 60.0
 """How often the account of the day is written into the log; after a kill the batches since then are counted again."""
+KEEP_WINDOWS_EVERY_S = 600.0
+"""The same for the windows, whose state is larger (windows.py)."""
 LAST_COMMIT_S = 2.0
 """How long a stop waits for its last batch before the uplinks say goodbye."""
 FIRST_UP_S = 1.0
@@ -97,6 +100,7 @@ class Gateway:
         self.failures: Counter[str] = Counter()
         self.completeness = Completeness(ZoneInfo(site.timezone))
         self.marks = Marks()
+        self.pipeline = pipeline_of(site)
 
     async def open(self) -> None:
         """Take what only one process can have, and build the parts. Raises GatewayError, with nothing left open."""
@@ -167,6 +171,14 @@ class Gateway:
         """Every event on its way into the log."""
         self.log.add_event(event)
 
+    def _entered(self, reading: Reading) -> None:
+        self.completeness.count(reading)
+        self.pipeline.entered(reading)
+
+    def _lost(self, reading: Reading) -> None:
+        self.completeness.count(reading, -1)
+        self.pipeline.lost(reading)
+
     # -- what the parts are -------------------------------------------------------------------------------
 
     def _pollers(self) -> dict[str, Poller]:
@@ -236,16 +248,28 @@ class Gateway:
     # -- what was before ----------------------------------------------------------------------------------
 
     async def _take_up(self) -> None:
-        """Go on with the account of the day and the marks; say what changed in the configuration."""
+        """Go on with the account of the day, the windows and the marks; say what changed in the configuration."""
         log = self.log
-        position = 0
+        counted = 0
         if (kept := log.kept("completeness")) is not None:
-            position, state = kept
+            counted, state = kept
             self.completeness.restore(state)
-        async for batch in log.replay(position):
-            self.completeness.count_body(orjson.loads(plain(batch.body)))
-        log.on_entered(self.completeness.count)
-        log.on_lost(lambda reading: self.completeness.count(reading, -1))
+        # windows begin with the first start that asks for them, whatever the log already holds
+        windowed = log.newest()
+        if (kept := log.kept("windows")) is not None:
+            try:
+                self.pipeline.windows.restore(kept[1])
+                windowed = kept[0]
+            except ValueError as error:
+                logger.warning("the windows begin anew: %s", error)
+        async for batch in log.replay(min(counted, windowed)):
+            body = orjson.loads(plain(batch.body))
+            if batch.position > counted:
+                self.completeness.count_body(body)
+            if batch.position > windowed:
+                self.pipeline.count_body(body)
+        log.on_entered(self._entered)
+        log.on_lost(self._lost)
         now_ms = self.clock.now_ms()
         configuration = described(self.site)
         before = log.kept("configuration")
@@ -264,6 +288,8 @@ class Gateway:
         self.tell(
             Event(now_ms, "gateway.started", {"version": self.version, "configuration": self.site.hash}, level="info")
         )
+        self._keep_account()
+        self._keep_windows()
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -297,6 +323,7 @@ class Gateway:
         """Commit the last batch, deliver what can be delivered, say goodbye."""
         reason = "reload" if self.told.next_site is not None else "stop"
         self._keep_account()
+        self._keep_windows()
         committed = self.log.newest()
         self.tell(Event(self.clock.now_ms(), "gateway.stopping", {"reason": reason}, level="info"))
         with contextlib.suppress(TimeoutError):  # a disk that fails must not hold up the stop
@@ -312,17 +339,22 @@ class Gateway:
         await self.pollers[name].run()
 
     async def _account(self) -> None:
-        """Tell what is due by the calendar: daily accounts, ended marks; keep the account every minute."""
+        """Tell what is due by the calendar: windows, daily accounts, ended marks; keep their state."""
         while True:
             await asyncio.sleep(1.0)
             now_ms = self.clock.now_ms()
             ended = self.marks.ended(now_ms)
-            for event in (*self.completeness.events(now_ms), *ended):
+            windows, events = self.pipeline.due(now_ms)
+            for window in windows:
+                self.log.add_window(window)
+            for event in (*events, *self.completeness.events(now_ms), *ended):
                 self.tell(event)
             if ended:
                 self._keep_marks()
             if self.clock.monotonic() - self._kept_s >= KEEP_EVERY_S:
                 self._keep_account()
+            if self.clock.monotonic() - self._windows_kept_s >= KEEP_WINDOWS_EVERY_S:
+                self._keep_windows()
 
     def _keep_marks(self) -> None:
         """With the event that was told last."""
@@ -332,11 +364,16 @@ class Gateway:
         problems = [str(problem) for problem in error.problems[:MOST_PROBLEMS]]
         self.tell(Event(self.clock.now_ms(), "configuration.refused", {"problems": problems}, level="warning"))
 
-    _kept_s = 0.0
+    _kept_s = _windows_kept_s = 0.0
 
     def _keep_account(self) -> None:
         self._kept_s = self.clock.monotonic()
         self.log.keep("completeness", self.completeness.state())
+
+    def _keep_windows(self) -> None:
+        self._windows_kept_s = self.clock.monotonic()
+        if self.pipeline.windows:
+            self.log.keep("windows", self.pipeline.windows.state())
 
     def _clock_told(self, event: Event) -> None:
         self.tell(event)

@@ -14,11 +14,12 @@ before its commit (a full disk) is taken back with `count(reading, -1)`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 import orjson
 
+from gateway.pipeline.calendar import day_bounds
 from gateway.reading import Event, Reading
 
 CLASSES = ("timeout", "crc", "exception", "overrun", "settling", "silent", "excluded", "invalid", "line")
@@ -67,17 +68,6 @@ class Day:
         if self.partial:
             data["partial"] = True
         return data
-
-
-def day_bounds(due_ms: int, zone: tzinfo) -> tuple[int, int, str]:
-    """First ms, first ms of the next day, and ISO date of the local day that `due_ms` lies in (23 to 25 h)."""
-    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=due_ms)).astimezone(zone).date()
-    first, after = _midnight(local, zone), _midnight(local + timedelta(days=1), zone)
-    return first, after, local.isoformat()
-
-
-def _midnight(day: date, zone: tzinfo) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * 1000
 
 
 class Completeness:

@@ -18,7 +18,12 @@ def described(site: Site) -> bytes:
         "timezone": site.timezone,
         "lines": site.lines,
         "instruments": {
-            spec.id: {**dumped(spec), "points": {point.id: point for point in spec.points}} for spec in site.instruments
+            spec.id: {
+                **dumped(spec),
+                "points": {point.id: point for point in spec.points},
+                "steps": site.steps[spec.id],
+            }
+            for spec in site.instruments
         },
     }
     return orjson.dumps(parts, default=dumped, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)

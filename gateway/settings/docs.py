@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from drivers import catalogue
 from drivers.profile import Checked
+from gateway.domain.steps import StepKeys
+from gateway.domain.windows import WindowKeys, WindowRule
 from gateway.settings.facts import Key, keys, models
 from gateway.settings.model import (
     ClockSettings,
@@ -61,11 +63,24 @@ _SECTIONS: tuple[tuple[str, str, type[Checked], str], ...] = (
         InstrumentKeys,
         "- {id: oxygen, line: plc, profile: water/ysi_odo, address: 1, every: 10s}",
     ),
+    (
+        "steps",
+        "It may stand in the site file (for all instruments), in a profile, and with an instrument; docs/pipeline.md "
+        "explains each with an example.",
+        StepKeys,
+        "windows: {system: cems, periods: [1m, 1h, 1d]}",
+    ),
     ("uplinks", "Uplinks by name. Without any, the batches stay in the log.", UplinkSettings, ""),
     ("log", "", LogSettings, ""),
     ("health", "", HealthSettings, ""),
     ("clock", "", ClockSettings, ""),
     ("commands", "", CommandSettings, ""),
+)
+
+
+_STEPS: tuple[tuple[str, type[Checked]], ...] = (
+    ("`steps`: `windows`", WindowKeys),
+    ("`steps`: `windows`: `minute`, `hour`, `day`", WindowRule),
 )
 
 
@@ -78,6 +93,8 @@ def _page() -> Iterator[str]:
     yield _HEAD
     for name, text, model, example in _SECTIONS:
         yield from _section(f"`{name}`", " ".join(filter(None, (_first(model), text))), model, example)
+    for title, inner in _STEPS:
+        yield from _section(title, _first(inner), inner)
     for name in catalogue.names():
         protocol = catalogue.protocol(name)
         yield from _section(f"Points of `{name}`", _first(protocol.point), protocol.point)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from drivers import catalogue
 from drivers.modbus.source import ModbusOptions
 from drivers.profile import Checked, InstrumentSpec, LineSpec
-from gateway.settings import registers
+from gateway.domain.steps import StepKeys
+from gateway.settings import registers, steps
 from gateway.settings.check import checked
 from gateway.settings.document import Node
 from gateway.settings.model import InstrumentKeys
@@ -24,11 +25,13 @@ class Instruments:
         lines: Mapping[str, LineSpec | None],
         profiles: Profiles,
         words: Vocabulary,
+        usual: StepKeys,
         problems: list[Problem],
     ) -> None:
         self._lines = lines
         self._profiles = profiles
         self._words = words
+        self._usual = usual
         self._problems = problems
 
     def resolve(self, node: Node) -> Placed | None:
@@ -64,7 +67,9 @@ class Instruments:
         )
         if protocol.name == "modbus":
             registers.address(spec, line, node, self._problems)
-        return Placed(spec, node, points)
+        wanted = keys.steps.over((profile.keys.steps if profile else StepKeys()).over(self._usual))
+        steps.names(wanted, node, points, self._problems, what)
+        return Placed(spec, node, points, wanted)
 
     def _line(self, node: Node) -> LineSpec | None:
         line = node.get("line")

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from drivers import durations
 from drivers.profile import Checked, Duration, Name, Size
+from gateway.domain.steps import StepKeys
 
 SHORTEST_PERIOD_S = 0.05
 """contract.md §3: shortest `every`."""
@@ -224,6 +225,8 @@ class InstrumentKeys(Checked):
     """The points; with a profile: changes of its points by id (only the keys that differ), and further points."""
     omit: tuple[str, ...] = ()
     """Points of the profile that this instrument does not have."""
+    steps: StepKeys = StepKeys()
+    """What is done with its samples; what is not given here is as in the profile, then as in the site's `steps`."""
 
 
 class UplinkSettings(Checked):
@@ -366,6 +369,8 @@ class SiteKeys(Checked):
     """Serial ports and network endpoints, by name."""
     instruments: tuple[InstrumentKeys, ...]
     """What is on the lines."""
+    steps: StepKeys = StepKeys()
+    """What is done with the samples of all instruments; profiles and instruments may say otherwise, key by key."""
     uplinks: dict[Name, UplinkSettings] = Field(default_factory=dict)
     """Where batches are delivered, by name; none: they stay in the log."""
     log: LogSettings = LogSettings()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drivers.profile import InstrumentSpec, Point
+from gateway.domain.steps import StepKeys
 from gateway.settings.document import Node
 
 
@@ -22,3 +23,4 @@ class Placed:
     spec: InstrumentSpec
     node: Node
     points: Mapping[str, PlacedPoint]
+    steps: StepKeys

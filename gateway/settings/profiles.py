@@ -9,6 +9,7 @@ from pydantic import Field
 
 from drivers import catalogue
 from drivers.profile import Checked, Duration, Point
+from gateway.domain.steps import StepKeys
 from gateway.settings.check import checked
 from gateway.settings.document import Node, read
 from gateway.settings.model import Period
@@ -73,6 +74,8 @@ class ProfileKeys(Checked):
     """The protocol's own settings for this instrument."""
     points: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
     """The points."""
+    steps: StepKeys = StepKeys()
+    """What is done with its samples; the site file may say otherwise, key by key."""
     examples: tuple[Example, ...] = ()
     """Exchanges with their meaning, tried by the tests."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from drivers.profile import Checked, InstrumentSpec, LineSpec
+from gateway.domain.steps import StepKeys
 from gateway.settings import registers, rules, wire_time
 from gateway.settings.check import Model, checked
 from gateway.settings.document import Node, read
@@ -46,6 +47,7 @@ class Site:
     timezone: str
     lines: Mapping[str, LineSpec]
     instruments: tuple[InstrumentSpec, ...]
+    steps: Mapping[str, StepKeys]
     uplinks: Mapping[str, UplinkSettings]
     log: LogSettings
     health: HealthSettings | None
@@ -99,7 +101,8 @@ class _Reading:
                 self.problems.append(node.key_problem(f"unknown key {key!r} in the site file", advice))
         gateway = self._section("gateway", GatewayKeys, required=True)
         lines = self._lines()
-        instruments = self._instruments(lines)
+        usual = self._section("steps", StepKeys)
+        instruments = self._instruments(lines, usual or StepKeys())
         uplinks = self._uplinks(gateway)
         log = self._section("log", LogSettings)
         health = self._section("health", HealthSettings) if "health" in self.root.value else None
@@ -123,6 +126,7 @@ class _Reading:
             "timezone": gateway.timezone,
             "lines": {name: line for name, (line, _) in lines.items()},
             "instruments": specs,
+            "steps": {placed.spec.id: placed.steps for placed in instruments},
             "uplinks": {name: uplink for name, (uplink, _) in uplinks.items()},
             "log": log,
             "health": health,
@@ -169,7 +173,7 @@ class _Reading:
         rules.ports(lines, self.problems)
         return lines
 
-    def _instruments(self, lines: Mapping[str, tuple[LineSpec, Node]]) -> list[Placed]:
+    def _instruments(self, lines: Mapping[str, tuple[LineSpec, Node]], usual: StepKeys) -> list[Placed]:
         node = self.root.get("instruments")
         if node is None or not isinstance(node.value, list):
             place = node or self.root
@@ -179,7 +183,7 @@ class _Reading:
         known: dict[str, LineSpec | None] = dict.fromkeys(self._names("lines"))
         known.update({name: line for name, (line, _) in lines.items()})
         rules.ids(node.value, self.problems)
-        resolver = Instruments(known, self.profiles, self.words, self.problems)
+        resolver = Instruments(known, self.profiles, self.words, usual, self.problems)
         placed = [made for entry in node.value if (made := resolver.resolve(entry)) is not None]
         modbus = [one for one in placed if one.spec.protocol == "modbus"]
         registers.clashes(modbus, self.problems)

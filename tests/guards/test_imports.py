@@ -43,6 +43,7 @@ PURE = (
     "drivers.modbus.words", "drivers.modbus.numbers", "drivers.modbus.flags", "drivers.modbus.plan",
     "drivers.modbus.load",
     "gateway.reading", "gateway.batch", "gateway.polling.schedule", "gateway.polling.silence", "gateway.pipeline",
+    "gateway.domain",
 )  # fmt: skip
 IMPURE = {"asyncio", "time", "logging", "socket", "os", "threading", "subprocess", "random", "sqlite3"}
 

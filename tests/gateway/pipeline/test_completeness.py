@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.contract import Flag, Sample
-from gateway.pipeline.completeness import CLASSES, GRACE_MS, KEPT_DAYS, Completeness, day_bounds, null_class
+from gateway.pipeline.calendar import day_bounds
+from gateway.pipeline.completeness import CLASSES, GRACE_MS, KEPT_DAYS, Completeness, null_class
 from gateway.reading import Event, Reading
 from tests.fakes.feed import FakeFeed
 
