@@ -1,10 +1,11 @@
 """How bytes reach the instruments: one small interface over a serial port, TCP, TLS or UDP."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from drivers.errors import LineDown
 from drivers.profile import LineSpec
@@ -65,8 +66,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # no isinstance: Python 3.11's own class does not derive from the abstract one
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         self._received(data)
@@ -110,7 +111,10 @@ async def open_network(spec: LineSpec, received: Received, lost: Lost) -> Wire:
     except ssl.SSLError as error:
         raise LineDown(f"{where}: {getattr(error, 'verify_message', '') or error.reason or error}") from error
     except OSError as error:
-        raise LineDown(f"{where}: {error.strerror or error}") from error
+        file = f"{error.filename}: " if error.filename else ""  # a certificate or key that cannot be read
+        # asyncio's own text names the address once more and not what is wrong
+        words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        raise LineDown(f"{where}: {file}{words}") from error
     return connection
 
 

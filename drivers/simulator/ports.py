@@ -6,6 +6,7 @@ Each port is an async context manager; leaving it closes everything and cancels 
 import asyncio
 import os
 import socket
+import ssl
 import struct
 import tty
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
+from typing import cast
 
 from drivers.simulator.slave import Act, Hangup, Send, Slave
 from drivers.simulator.slave_framing import SlaveFraming
@@ -132,8 +134,11 @@ class PtyPort:
 class TcpPort:
     """A listening loopback socket; `port` is where. Each connection has framing of its own, the units are shared."""
 
-    def __init__(self, slave: Slave, framing: Callable[[], SlaveFraming], port: int = 0) -> None:
+    def __init__(
+        self, slave: Slave, framing: Callable[[], SlaveFraming], port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.port = port
+        self._tls = tls
         self._slave = slave
         self._framing = framing
         self._server: asyncio.Server | None = None
@@ -141,7 +146,7 @@ class TcpPort:
 
     async def __aenter__(self) -> "TcpPort":
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self._slave, self._framing(), self._connections), "127.0.0.1", self.port
+            lambda: _Connection(self._slave, self._framing(), self._connections), "127.0.0.1", self.port, ssl=self._tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -258,8 +263,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # no isinstance: Python 3.11's own class does not derive from the abstract one
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         framing = self._framing()

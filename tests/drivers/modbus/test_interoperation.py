@@ -131,7 +131,9 @@ async def pymodbus_server(kind: str, framer: FramerType) -> AsyncIterator[int]:
         await server.shutdown()
 
 
-@pytest.mark.parametrize(("kind", "framing"), [("tcp", "rtu"), ("tcp", "ascii"), ("tcp", "tcp")])
+@pytest.mark.parametrize(
+    ("kind", "framing"), [("tcp", "rtu"), ("tcp", "ascii"), ("tcp", "tcp"), ("udp", "tcp"), ("udp", "rtu")]
+)
 async def test_every_framing_on_every_transport_with_registers_that_are_refused(kind: str, framing: str) -> None:
     framer = {"rtu": FramerType.RTU, "ascii": FramerType.ASCII, "tcp": FramerType.SOCKET}[framing]
     wanted = [*range(0, 170, 3), 41, 150, 155]
