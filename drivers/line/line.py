@@ -54,7 +54,7 @@ class FieldLine(Connection):
 
     @property
     def lateness_s(self) -> dict[Hashable, float]:
-        """How late the latest answer of each unit came that was not waited for any more."""
+        """Of each unit that has answered too late: seconds from the question to the latest such answer."""
         return self._settling.late_s
 
     def ready_at(self, unit: Hashable) -> float:
@@ -227,7 +227,7 @@ class FieldLine(Connection):
             return
         if until_s > now_s:
             late_s = self._settling.late_s.get(unit)
-            seen = f"; its answers have come up to {late_s:.1f} s late" if late_s else ""
+            seen = f"; it has answered {late_s:.1f} s after a question" if late_s else ""
             raise Settling(f"not asked for another {until_s - now_s:.1f} s after its last timeout{seen}")
         self._settling.end(unit)
 
