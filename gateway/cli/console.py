@@ -16,6 +16,18 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, highlight=False)
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, one: str, several: str | None = None) -> str:
+    """`1 line`, `2 lines`, `2 batches`."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def shortened(value: bool | int | float | str, decimals: int | None) -> str:
+    """A value for the eye, with the point's decimals where it has any: never for the feed."""
+    if isinstance(value, float):
+        return f"{value:.{decimals}f}" if decimals is not None else f"{value:.7g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def unit_shown(unit: str | None) -> str:
+    """A unit for the eye: a plain number has none."""
+    return "" if unit in (None, "1") else str(unit)

@@ -1,5 +1,6 @@
 """`fieldgate demo`"""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gateway.cli.demo_sites import DemoSite
+    from gateway.cli.demo_table import Arrivals
+
+
+class Choice(StrEnum):
+    """Which broker."""
+
+    AUTO = "auto"
+    MOSQUITTO = "mosquitto"
+    EMBEDDED = "embedded"
+
 
 SITES = ("petrol_station", "boiler_house", "water_station")
 
@@ -17,6 +28,9 @@ SITES = ("petrol_station", "boiler_house", "water_station")
 def command(
     seconds: Annotated[float | None, typer.Option(help="End by itself after so many seconds.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same simulated day.")] = 1,
+    broker: Annotated[
+        Choice, typer.Option(help="auto takes mosquitto where it is installed, the embedded one (amqtt) elsewhere.")
+    ] = Choice.AUTO,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line per batch that arrives, no table.")
     ] = False,
@@ -31,43 +45,44 @@ def command(
     import tempfile
     from pathlib import Path
 
+    from gateway.cli.demo_broker import NoBroker
+    from gateway.cli.demo_table import Arrivals
+    from gateway.cli.ending import ended_early
+
+    out = _console()
+    arrivals = Arrivals(out, as_json)
     with tempfile.TemporaryDirectory(prefix="fieldgate-demo-") as folder:
-        arrived = asyncio.run(_demo(Path(folder), seconds, seed, as_json))
-    raise typer.Exit(0 if arrived else 1)
+        try:
+            asyncio.run(ended_early(_demo(Path(folder), seconds, seed, broker, arrivals, out)))
+        except NoBroker as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+    raise typer.Exit(0 if arrivals.batches else 1)
 
 
-async def _demo(folder: "Path", seconds: float | None, seed: int, as_json: bool) -> int:
+async def _demo(
+    folder: "Path", seconds: float | None, seed: int, choice: Choice, arrivals: "Arrivals", out: "Console"
+) -> None:
     import asyncio
-    from contextlib import AsyncExitStack
+    from contextlib import AsyncExitStack, suppress
 
     from gateway.cli.demo_broker import broker
     from gateway.cli.demo_sites import running
-    from gateway.cli.demo_table import Arrivals
-    from gateway.cli.ending import until_interrupted
 
-    console = _console()
     async with AsyncExitStack() as stack:
-        place = await stack.enter_async_context(broker(folder))
-        console.print(f"Broker: {place.name} on 127.0.0.1:{place.port}")
+        place = await stack.enter_async_context(broker(folder, choice.value))
+        out.print(f"Broker: {place.name} on 127.0.0.1:{place.port}")
         sites = [await stack.enter_async_context(running(name, folder, place, seed)) for name in SITES]
-        _introduce(console, sites)
-        arrivals = Arrivals([site.gateway for site in sites], console, as_json)
-        watching = asyncio.create_task(arrivals.watch(place), name="arrivals")
-        try:
+        _introduce(out, sites)
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await until_interrupted()
-        except TimeoutError:
-            pass
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-        return arrivals.batches
+                await arrivals.watch(place)
 
 
 def _console() -> "Console":
-    from rich.console import Console
+    from gateway.cli.console import console
 
-    return Console(stderr=True)
+    return console(stderr=True)
 
 
 def _introduce(console: "Console", sites: "list[DemoSite]") -> None:

@@ -12,6 +12,10 @@ from typing import Literal
 START_LIMIT_S = 10.0
 
 
+class NoBroker(Exception):
+    """Neither broker can be had; the message says what to install."""
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """Where it listens; amqtt speaks MQTT 3.1.1 only."""
@@ -29,18 +33,27 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def broker(folder: Path) -> AsyncIterator[Broker]:
-    """A running broker on a loopback port. Raises SystemExit with advice when there is none to be had."""
+async def broker(folder: Path, choice: Literal["auto", "mosquitto", "embedded"] = "auto") -> AsyncIterator[Broker]:
+    """A running broker on a loopback port. Raises NoBroker with advice when there is none to be had."""
     port = free_port()
-    if mosquitto := shutil.which("mosquitto", path=_path()):
+    mosquitto = shutil.which("mosquitto", path=_path()) if choice != "embedded" else None
+    if choice == "mosquitto" and mosquitto is None:
+        raise NoBroker("mosquitto is not installed; --broker embedded needs no other program")
+    if mosquitto is not None:
         async with _mosquitto(mosquitto, folder, port):
             yield Broker("mosquitto", port, "5")
         return
     try:
         from amqtt.broker import Broker as Embedded
     except ImportError:
-        raise SystemExit("no broker: install mosquitto, or the extra: pip install 'fieldgate[demo]'") from None
-    embedded = Embedded({"listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}, "plugins": {}})
+        raise NoBroker("no broker: install mosquitto, or the extra: pip install 'fieldgate[demo]'") from None
+    embedded = Embedded(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+            # without any plugin it authorises nobody
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+    )
     await embedded.start()
     try:
         yield Broker("embedded (amqtt)", port, "3.1.1")
@@ -73,7 +86,7 @@ async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(START_LIMIT_S):
         while True:
             if process.returncode is not None:
-                raise SystemExit(f"mosquitto ended with code {process.returncode} at its start")
+                raise NoBroker(f"mosquitto ended with code {process.returncode} at its start")
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.batch import plain
 from gateway.broker import Address, ConnectFailed, Lost, listen
+from gateway.cli.console import shortened, unit_shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,9 +22,9 @@ REFRESHES_A_SECOND = 4
 class Arrivals:
     """The newest value of each instrument's points, and how many batches came on which lane."""
 
-    def __init__(self, gateways: list[str], console: "Console", as_json: bool) -> None:
+    def __init__(self, console: "Console", as_json: bool) -> None:
         self.batches = 0
-        self._lanes = {gateway: {"data": 0, "backfill": 0} for gateway in gateways}
+        self._lanes: dict[str, dict[str, int]] = {}
         self._newest: dict[tuple[str, str], dict[str, Any]] = {}
         self._units: dict[tuple[str, str, str], str] = {}
         self._console = console
@@ -55,7 +56,7 @@ class Arrivals:
         if lane == "points":
             for instrument in json.loads(payload)["instruments"]:
                 for point in instrument["points"]:
-                    self._units[gateway, instrument["id"], point["id"]] = point["unit"] or ""
+                    self._units[gateway, instrument["id"], point["id"]] = unit_shown(point["unit"])
         if lane not in ("data", "backfill"):
             return
         body = json.loads(plain(payload))
@@ -89,4 +90,4 @@ class Arrivals:
 
     @staticmethod
     def _value(value: Any) -> str:
-        return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        return "-" if value is None else shortened(value, None)

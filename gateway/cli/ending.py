@@ -2,16 +2,50 @@
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def until_interrupted() -> None:
-    """Return at Ctrl-C or SIGTERM."""
-    loop = asyncio.get_running_loop()
+    """Return at Ctrl-C, at SIGTERM, and when the terminal is closed (unless `nohup` says to go on)."""
     told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    try:
+    with _told_by_signals(told.set):
         await told.wait()
+
+
+async def ended_early(work: Coroutine[Any, Any, None]) -> bool:
+    """Run `work` to its end, or until told to stop: then it is cancelled and may clean up in peace.
+
+    True when it was told. Whatever `work` raises is raised.
+    """
+    told = asyncio.Event()
+    task = asyncio.create_task(work, name="work")
+
+    def stop() -> None:
+        if not told.is_set():  # Ctrl-C pressed again does not cut the cleaning up short
+            told.set()
+            task.cancel()
+
+    with _told_by_signals(stop):
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not told.is_set():
+                raise
+    return told.is_set()
+
+
+@contextmanager
+def _told_by_signals(tell: Callable[[], object]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = [one for one in ENDINGS if signal.getsignal(one) is not signal.SIG_IGN]
+    for number in numbers:
+        loop.add_signal_handler(number, tell)
+    try:
+        yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)

@@ -64,6 +64,7 @@ async def _read(site: "Site", wanted: str | None) -> list[dict[str, Any]]:
         sample = samples[spec.id]
         for index, point in enumerate(spec.points):
             row = {"instrument": spec.id, "point": point.id, "value": sample.values[index], "unit": point.unit}
+            row["decimals"] = point.decimals
             flag = sample.flags.get(index)
             rows.append({**row, "flag": flag.value if flag else "N", "why": sample.why.get(index)})
     return rows
@@ -76,8 +77,10 @@ async def _poll(bus: "Fieldbus", samples: dict[str, "Sample"]) -> None:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
+
+    from gateway.cli.console import console, shortened, unit_shown
 
     table = Table(box=None, pad_edge=False)
     for heading, justify in (("instrument", "left"), ("point", "left"), ("value", "right"), ("unit", "left")):
@@ -85,8 +88,8 @@ def _show(rows: list[dict[str, Any]]) -> None:
     table.add_column("flag")
     table.add_column("why")
     for row in rows:
-        value = "-" if row["value"] is None else str(row["value"])
+        value = "-" if row["value"] is None else shortened(row["value"], row["decimals"])
         style = None if row["flag"] == "N" else "yellow" if row["value"] is not None else "red"
-        cells = (row["instrument"], row["point"], value, row["unit"] or "", row["flag"], row["why"] or "")
-        table.add_row(*cells, style=style)
-    Console().print(table)
+        cells = (row["instrument"], row["point"], value, unit_shown(row["unit"]), row["flag"], row["why"] or "")
+        table.add_row(*map(escape, cells), style=style)
+    console().print(table)

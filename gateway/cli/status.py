@@ -1,11 +1,14 @@
 """`fieldgate status`"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.site import AsJson, ConfigDirectory
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 DEFAULT_ADDRESS = "127.0.0.1:9469"
 
@@ -48,4 +51,72 @@ def command(
     raise typer.Exit(0 if healthy else 1)
 
 
-def _print(status: dict[str, Any]) -> None: ...
+def _print(status: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    from gateway.cli.console import console, counted
+
+    out = console()
+    troubles = "; ".join(status["troubles"])
+    state = "[green]healthy[/green]" if status["healthy"] else f"[red]not healthy: {escape(troubles)}[/red]"
+    up = _ago((status["now"] - status["since"]) / 1000)
+    out.print(f"[bold]{escape(status['gateway'])}[/bold] {escape(status['site'])}: {state}", soft_wrap=True)
+    clock = status["clock"]
+    out.print(f"fieldgate {status['version']}, up {up}, clock {clock['state']}, {counted(clock['steps'], 'step')}")
+    out.print()
+    out.print(_instruments(status["instruments"]))
+    out.print()
+    for line in status["lines"]:
+        faults = ", ".join(f"{fault} {count}" for fault, count in sorted(line["faults"].items())) or "none"
+        out.print(f"line {line['id']}: {escape(line['state'])}; faults: {faults}", soft_wrap=True)
+    log = status["log"]
+    trouble = f", [red]{escape(log['trouble'])}[/red]" if log["trouble"] else ""
+    size = f"{log['bytes'] / 2**20:.1f} of {log['max_bytes'] / 2**20:.0f} MiB"
+    out.print(f"log {log['stream']}: seq {log['seq']}, {counted(log['batches'], 'batch', 'batches')}, {size}{trouble}")
+    for uplink in status["uplinks"]:
+        out.print(_uplink(uplink), soft_wrap=True)
+
+
+def _instruments(rows: list[dict[str, Any]]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    from gateway.cli.console import shortened, unit_shown
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("instrument", "point"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    for heading in ("unit", "flag", "age", "why"):
+        table.add_column(heading, no_wrap=heading != "why")
+    for row in rows:
+        age = "never" if row["age_s"] is None else _ago(row["age_s"])
+        for point in row["points"]:
+            value, flag = point["value"], point.get("flag", "-")
+            style = None if flag == "N" else "yellow" if value is not None else "red"
+            shown = "-" if value is None else shortened(value, point["decimals"])
+            cells = (row["id"], point["id"], shown, unit_shown(point["unit"]), flag, age, point.get("why") or "")
+            table.add_row(*map(escape, cells), style=style)
+    return table
+
+
+def _uplink(uplink: dict[str, Any]) -> str:
+    from rich.markup import escape
+
+    from gateway.cli.console import counted
+
+    state = "connected" if uplink["connected"] else f"[red]not connected: {escape(uplink['trouble'] or '')}[/red]"
+    if uplink["unheard"]:
+        state += ", [yellow]nobody listens there[/yellow]"
+    behind = f", oldest {_ago(uplink['oldest_s'])}" if uplink["oldest_s"] is not None else ""
+    refused = "".join(f", refused {count} ({escape(reason)})" for reason, count in uplink["refused"].items())
+    waiting = counted(uplink["backlog"], "batch", "batches")
+    return f"uplink {uplink['id']}: {state}; {uplink['acknowledged']} acknowledged, {waiting} waiting{behind}{refused}"
+
+
+def _ago(seconds: float) -> str:
+    """`4 s`, `12 min`, `3.5 h`, `2.0 d`."""
+    for unit, factor in (("d", 86400.0), ("h", 3600.0)):
+        if seconds >= factor:
+            return f"{seconds / factor:.1f} {unit}"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
