@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.examples import epilog
+
 COMMANDS = {
     "run": "Run the gateway for one site until SIGTERM.",
     "check": "Check a site file and everything it names; every problem at once.",
@@ -38,6 +40,11 @@ def _root(
     """
 
 
+def _flowing(docstring: str) -> str:
+    """Paragraphs without the source's line breaks, so that they fill whatever width the terminal has."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in docstring.split("\n\n"))
+
+
 def application(wanted: str | None) -> typer.Typer:
     """The typer application with only the wanted command imported, or with all of them for help."""
     app = typer.Typer(
@@ -46,5 +53,5 @@ def application(wanted: str | None) -> typer.Typer:
     app.callback()(_root)
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:
         command = import_module(f"gateway.cli.{name}").command
-        app.command(name, short_help=COMMANDS[name])(command)
+        app.command(name, help=_flowing(command.__doc__), short_help=COMMANDS[name], epilog=epilog(name))(command)
     return app

@@ -25,7 +25,11 @@ def command(
     from gateway.run import run
     from gateway.settings import load
 
-    set_up(log_level)
+    try:
+        set_up(log_level)
+    except ValueError as error:
+        typer.echo(f"--log-level: {error}", err=True)
+        raise typer.Exit(2) from None
     loaded = load_or_exit(site, config_dir)
     try:
         asyncio.run(run(loaded, lambda: load(site, config_dir)))
