@@ -41,7 +41,7 @@ RELEASE_MS = 1_795_478_400_000
 TIMESYNCD_MARK = Path("/run/systemd/timesync/synchronized")
 """systemd-timesyncd makes this file at its first synchronisation after a boot."""
 STATE_EVERY_S = 10.0
-"""How often the kernel and the time service are asked."""
+"""How often everybody is asked who may know; while the clock is not confirmed the kernel and timesyncd every second."""
 CHRONYC_LIMIT_S = 2.0
 _STA_UNSYNC = 0x0040
 """adjtimex(2): the clock is not synchronised."""
@@ -76,6 +76,7 @@ class SystemClock:
         # before the last batch in the log, and never confirmed since the start: a clock without a battery
         if not self._confirmed and now_ms < self._earliest_ms:
             return ClockState.UNSET
+        self._earliest_ms = 0  # it has been right; if it is set back from here on, that is a step while running
         return ClockState.HOLDOVER
 
     def not_before(self, last_batch_ms: int) -> None:
@@ -84,14 +85,23 @@ class SystemClock:
 
     async def look(self) -> None:
         """Ask whoever may know whether the clock is synchronised."""
-        known = await asyncio.to_thread(_machine_synced)
+        known = await asyncio.to_thread(machine_synced)
         if known is not True and (chrony := await chrony_synced()) is not None:
             known = chrony
+        self._learn(known)
+
+    async def glance(self) -> None:
+        """Ask those who answer at once; only good news counts."""
+        if await asyncio.to_thread(machine_synced):
+            self._learn(True)
+
+    def _learn(self, known: bool | None) -> None:
         self._synced = known
         self._confirmed = self._confirmed or bool(known)
 
 
-def _machine_synced() -> bool | None:
+def machine_synced() -> bool | None:
+    """What the kernel or timesyncd's mark says; None where neither does."""
     known = kernel_synced()
     return True if known is not True and TIMESYNCD_MARK.exists() else known
 
@@ -149,6 +159,8 @@ class ClockWatch:
         clock = self._clock
         offset_ms = self._offset_ms()
         state = clock.state()
+        if state is ClockState.UNSET:
+            self._tell(Event(clock.now_ms(), "clock.unset", {}, level="warning"))
         looked_s = clock.monotonic()
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
@@ -161,6 +173,8 @@ class ClockWatch:
             if stepped or clock.monotonic() - looked_s >= STATE_EVERY_S:
                 looked_s = clock.monotonic()
                 await clock.look()
+            elif state is not ClockState.SYNCED:
+                await clock.glance()
             if (now := clock.state()) is not state:
                 state = now
                 self._tell(Event(clock.now_ms(), f"clock.{now.value}", {}, level=_LEVELS[now]))

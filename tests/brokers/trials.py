@@ -17,9 +17,13 @@ HEALED_S = 30.0
 def kills(on: Setting, count: int, chance: random.Random, told: Callable[[str], None]) -> None:
     """Kill or stop the broker and start it again, for a moment or longer, in the middle of what is being sent."""
     for number in range(count):
-        if chance.random() < 0.5:  # in the middle of the backlog of the last time
+        if chance.random() < 0.8:
             on.live_again()
-        time.sleep(chance.uniform(0.0, 0.3))
+            time.sleep(chance.uniform(0.0, 0.3))
+        else:  # in the middle of the connection, the birth or the backlog of the last time
+            connects = len(on.tap.connects)
+            until(lambda n=connects: len(on.tap.connects) > n, "a new connection")
+            time.sleep(chance.uniform(0.0, 0.02))
         how = chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
         on.tap.shut()
         on.broker.stop(how)

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,8 @@ class Tap:
 
     slave_port: int
     requests: list[int] = field(default_factory=list)
+    at_s: list[float] = field(default_factory=list)
+    """When each of them came, on the true wall clock."""
     port: int = 0
 
     def writes(self) -> int:
@@ -61,6 +64,7 @@ class Tap:
                     # MBAP: 7 bytes, of which 4 and 5 are the length of what follows them; then the function
                     while len(waiting) >= 8 and len(waiting) >= (end := 6 + int.from_bytes(waiting[4:6], "big")):
                         self.requests.append(waiting[7])
+                        self.at_s.append(time.time())
                         del waiting[:end]
                 target.sendall(data)
         except OSError:

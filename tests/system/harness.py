@@ -142,7 +142,7 @@ class Fieldgate:
     def __init__(self, site: Path, log: Path, environment: dict[str, str] | None = None) -> None:
         self.site = site
         self._log = log
-        self._environment = {**os.environ, "PYTHONWARNINGS": "error", **(environment or {})}
+        self.environment = {**os.environ, "PYTHONWARNINGS": "error", **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -150,7 +150,7 @@ class Fieldgate:
         with self._log.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "run", str(self.site)],
-                stdout=out, stderr=subprocess.STDOUT, env=self._environment, cwd=Path(__file__).parents[2],
+                stdout=out, stderr=subprocess.STDOUT, env=self.environment, cwd=Path(__file__).parents[2],
             )  # fmt: skip
 
     def kill(self) -> None:
