@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from drivers.contract import Driver, Line, Tags
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
 
-BUILT_IN = ("modbus",)
+BUILT_IN = ("modbus", "dlt645", "cjt188")
 """A protocol is named as its folder in drivers/; the folder's `protocol` module holds PROTOCOL."""
 
 
@@ -22,6 +22,13 @@ class Protocol:
     options: type[Checked]
     driver: Callable[[InstrumentSpec, Line, LineSpec], Driver]
     tags: Callable[[LineSpec], Tags | None]
+    wire_s: Callable[[InstrumentSpec, LineSpec], float] | None = None
+    """Seconds of one poll that are bytes and quiet gaps alone; raises ValueError with every problem, one a line."""
+
+
+def no_tags(line: LineSpec) -> Tags | None:
+    """For protocols whose answers carry no number of their question."""
+    return None
 
 
 def names() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ when there is a dead unit (promise P6); a dead unit itself costs one timeout in 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from drivers.modbus.plan import Plan
+from drivers.modbus.plan import Plan, plan_instrument
 from drivers.modbus.source import BIT_TABLES
 from drivers.modbus.wire import Wire
 from drivers.profile import InstrumentSpec, LineSpec
@@ -121,6 +121,11 @@ def wire_s(line: LineSpec, plan: Plan) -> float:
     """Seconds of one poll that are bytes and quiet gaps alone: no instrument can be polled more often."""
     wire = Wire.of(line)
     return sum(wire.exchange_s(block.data_bytes, 0.0, plan.options.pause) for block in plan.blocks)
+
+
+def poll_wire_s(spec: InstrumentSpec, line: LineSpec) -> float:
+    """`wire_s` of the instrument's plan. Raises ValueError with every problem, one a line."""
+    return wire_s(line, plan_instrument(spec, line))
 
 
 def _problems(line: LineSpec, planned: Sequence[tuple[InstrumentSpec, Plan]], dead: Collection[str]) -> Findings:

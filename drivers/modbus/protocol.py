@@ -3,6 +3,7 @@
 from drivers.catalogue import Protocol
 from drivers.contract import Tags
 from drivers.modbus.driver import ModbusDriver, framing
+from drivers.modbus.load import poll_wire_s
 from drivers.modbus.mbap import MbapTags
 from drivers.modbus.source import ModbusOptions, ModbusPoint
 from drivers.profile import LineSpec
@@ -13,4 +14,4 @@ def tags(line: LineSpec) -> Tags | None:
     return MbapTags() if framing(line) == "tcp" else None
 
 
-PROTOCOL = Protocol("modbus", ModbusPoint, ModbusOptions, ModbusDriver, tags)
+PROTOCOL = Protocol("modbus", ModbusPoint, ModbusOptions, ModbusDriver, tags, poll_wire_s)

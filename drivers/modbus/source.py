@@ -31,8 +31,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from drivers import units
 from drivers.contract import Flag
-from drivers.modbus import units
 from drivers.profile import Checked, Duration, Name, Point
 
 Table = Literal["coil", "discrete", "input", "holding"]

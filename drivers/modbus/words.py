@@ -21,8 +21,8 @@ from operator import add, ge, itemgetter, le, mul, truediv
 from struct import Struct
 from typing import Any, Protocol, TypeGuard
 
+from drivers import units
 from drivers.contract import Flag, Value
-from drivers.modbus import units
 from drivers.modbus.numbers import (
     Shortest,
     exactly,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from drivers import units
 from drivers.contract import Flag, Value
-from drivers.modbus import units
 from drivers.profile import InstrumentSpec, Point
 from drivers.simulator.boiler_house import BoilerHouse
 from drivers.simulator.petrol_station import PetrolStation

@@ -9,21 +9,37 @@ import socket
 import ssl
 import struct
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import cast
+from typing import Any, Protocol, cast
 
-from drivers.simulator.slave import Act, Hangup, Send, Slave
-from drivers.simulator.slave_framing import SlaveFraming
+from drivers.simulator.slave import Act, Hangup, Send
 
 _CHUNK_S = 0.004
 """A paced answer arrives in pieces of about this much wire time, as a UART's FIFO hands it over."""
 _FORGET_S = 0.1
 """Silence after which a begun request is given up: far above 3.5 characters at 1200 baud, below any timeout."""
 _READ = 4096
+
+
+class Stream(Protocol):
+    """Finds questions in what comes in on one connection or bus (slave_framing.py, meter.py)."""
+
+    def questions(self, data: bytes) -> Iterable[Any]:
+        """Everything that is whole now; ValueError for what nothing can follow."""
+
+    def forget(self) -> None:
+        """The line was silent: what was begun will not be finished."""
+
+
+class Bus(Protocol):
+    """All instruments of one line."""
+
+    def acts(self, question: Any, framing: Any) -> Iterable[Act]:
+        """What the line does about one question of its stream."""
 
 
 class _Outbox:
@@ -57,7 +73,7 @@ class PtyPort:
     its last character would have come in, the answer begins 3.5 characters later and comes in at wire speed.
     """
 
-    def __init__(self, slave: Slave, framing: Callable[[], SlaveFraming], character_s: float = 0.0) -> None:
+    def __init__(self, slave: Bus, framing: Callable[[], Stream], character_s: float = 0.0) -> None:
         self.path = ""
         self._slave = slave
         self._framing = framing()
@@ -135,7 +151,7 @@ class TcpPort:
     """A listening loopback socket; `port` is where. Each connection has framing of its own, the units are shared."""
 
     def __init__(
-        self, slave: Slave, framing: Callable[[], SlaveFraming], port: int = 0, tls: ssl.SSLContext | None = None
+        self, slave: Bus, framing: Callable[[], Stream], port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
         self.port = port
         self._tls = tls
@@ -172,7 +188,7 @@ class _Pieces:
 class _Connection(asyncio.Protocol):
     """One stream. An answer that comes in pieces is finished before another begins, as a device's own writes are."""
 
-    def __init__(self, slave: Slave, framing: SlaveFraming, connections: "set[_Connection]") -> None:
+    def __init__(self, slave: Bus, framing: Stream, connections: "set[_Connection]") -> None:
         self._slave = slave
         self._framing = framing
         self._connections = connections
@@ -237,7 +253,7 @@ class _Connection(asyncio.Protocol):
 class UdpPort:
     """A loopback UDP socket; each datagram is one request, each answer one datagram."""
 
-    def __init__(self, slave: Slave, framing: Callable[[], SlaveFraming]) -> None:
+    def __init__(self, slave: Bus, framing: Callable[[], Stream]) -> None:
         self.port = 0
         self._slave = slave
         self._framing = framing
@@ -256,7 +272,7 @@ class UdpPort:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, slave: Slave, framing: Callable[[], SlaveFraming]) -> None:
+    def __init__(self, slave: Bus, framing: Callable[[], Stream]) -> None:
         self._slave = slave
         self._framing = framing
         self._outbox = _Outbox()

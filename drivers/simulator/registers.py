@@ -9,8 +9,8 @@ import struct
 from contextlib import suppress
 from fractions import Fraction
 
+from drivers import units
 from drivers.contract import Value
-from drivers.modbus import units
 from drivers.modbus.source import BIT_TABLES, ModbusOptions, ModbusPoint
 
 _FLOATS = {"float16": "e", "float32": "f", "float64": "d"}

@@ -3,14 +3,18 @@
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from drivers.profile import InstrumentSpec, LineSpec
 from drivers.simulator.behaviour import behaviour, scenes
+from drivers.simulator.meter import Meter, MeterBus, MeterStream, MixedBus, MixedStream, Readings
+from drivers.simulator.meters import KINDS
 from drivers.simulator.modbus_instrument import ModbusInstrument
-from drivers.simulator.ports import PtyPort, TcpPort, UdpPort
+from drivers.simulator.ports import Bus, PtyPort, Stream, TcpPort, UdpPort
 from drivers.simulator.slave import Slave
 from drivers.simulator.slave_framing import FRAMINGS
 from drivers.simulator.truth import Truth
+from drivers.simulator.unit import Unit
 
 _THINK_S = {"serial": 0.01, "tcp": 0.002, "udp": 0.002}
 """How long a usual instrument needs before it answers: some milliseconds on a bus, less on a network."""
@@ -39,21 +43,43 @@ async def simulate(
     async with AsyncExitStack() as stack:
         simulated = {}
         for name, line in specs.items():
-            units = {}
+            units: dict[int, Unit] = {}
+            meters: dict[str, list[Meter]] = {}
             for instrument in (each for each in instruments if each.line == name):
-                if instrument.protocol != "modbus":
+                acting = behaviour(instrument, places, seed)
+                if instrument.protocol == "modbus":
+                    units[int(instrument.address)] = ModbusInstrument(instrument, acting, truth, now)
+                elif (spoken := KINDS.get(instrument.protocol)) is not None:
+                    made = spoken.meter(Readings(instrument, acting, truth, now))
+                    meters.setdefault(instrument.protocol, []).append(made)
+                else:
                     raise LookupError(f"{instrument.id}: no simulator speaks {instrument.protocol}")
-                units[int(instrument.address)] = ModbusInstrument(
-                    instrument, behaviour(instrument, places, seed), truth, now
-                )
             kind = "tcp" if line.kind == "tls" else line.kind
-            slave = Slave(units, _THINK_S[kind] if think_s is None else think_s)
-            simulated[name] = await _opened(stack, line, slave)
+            simulated[name] = await _opened(
+                stack, line, *_bus(line, units, meters, _THINK_S[kind] if think_s is None else think_s)
+            )
         yield simulated
 
 
-async def _opened(stack: AsyncExitStack, line: LineSpec, slave: Slave) -> LineSpec:
-    framing = FRAMINGS[line.framing or ("rtu" if line.kind == "serial" else "tcp")]
+def _bus(
+    line: LineSpec, units: Mapping[int, Unit], meters: Mapping[str, Sequence[Meter]], think_s: float
+) -> tuple[Bus, Callable[[], Stream]]:
+    """Everything that is on one line, and how its requests are found."""
+    buses: list[Bus] = []
+    streams: list[Callable[[], Stream]] = []
+    if units or not meters:
+        buses.append(Slave(units, think_s))
+        usual = "rtu" if line.kind == "serial" else "tcp"
+        streams.append(FRAMINGS[line.framing or usual])
+    for protocol, several in meters.items():
+        buses.append(MeterBus(several, think_s))
+        streams.append(partial(MeterStream, KINDS[protocol].framing))
+    if len(buses) == 1:
+        return buses[0], streams[0]
+    return MixedBus(buses), lambda: MixedStream([made() for made in streams])
+
+
+async def _opened(stack: AsyncExitStack, line: LineSpec, slave: Bus, framing: Callable[[], Stream]) -> LineSpec:
     if line.kind == "serial":
         pty = await stack.enter_async_context(PtyPort(slave, framing, character_s(line)))
         return line.model_copy(update={"path": pty.path})

@@ -187,7 +187,7 @@ class _Reading:
         placed = [made for entry in node.value if (made := resolver.resolve(entry)) is not None]
         modbus = [one for one in placed if one.spec.protocol == "modbus"]
         registers.clashes(modbus, self.problems)
-        wire_time.periods(modbus, {name: line for name, (line, _) in lines.items()}, self.problems)
+        wire_time.periods(placed, {name: line for name, (line, _) in lines.items()}, self.problems)
         if len(placed) == len(node.value):
             rules.unused(lines, placed, self.problems)
         return placed

@@ -3,9 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from drivers import durations
-from drivers.modbus.load import wire_s
-from drivers.modbus.plan import plan_instrument
+from drivers import catalogue, durations
 from drivers.profile import LineSpec
 from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem
@@ -40,14 +38,16 @@ def periods(instruments: Sequence[Placed], lines: Mapping[str, LineSpec], proble
 
 def _wire_s(placed: Placed, line: LineSpec, problems: list[Problem]) -> float | None:
     """Seconds one poll takes on the wire; None where it cannot be planned."""
+    wire_s = catalogue.protocol(placed.spec.protocol).wire_s
+    if wire_s is None:
+        return None
     try:
-        plan = plan_instrument(placed.spec, line)
+        return wire_s(placed.spec, line)
     except ValueError as error:
         for message in str(error).splitlines():
-            # the plan names the points first: "so2, nox: one read of 130 is needed, …"
+            # a plan names the points first: "so2, nox: one read of 130 is needed, …"
             names = message.partition(":")[0].split(", ")
             entry = next((placed.points[name] for name in names if name in placed.points), None)
             place = entry.node if entry is not None else placed.node
             problems.append(place.problem(f"instrument {placed.spec.id}: {message}"))
         return None
-    return wire_s(line, plan)

@@ -38,10 +38,12 @@ DOORS = {
 # Pure code: no clock, no I/O, no logging.
 PURE = (
     "drivers.contract", "drivers.errors", "drivers.profile", "drivers.durations", "drivers.measure",
-    "drivers.modbus.source", "drivers.modbus.options", "drivers.modbus.units", "drivers.modbus.ask",
+    "drivers.modbus.source", "drivers.modbus.options", "drivers.units", "drivers.modbus.ask",
     "drivers.modbus.codec", "drivers.modbus.mbap", "drivers.modbus.rtu", "drivers.modbus.ascii", "drivers.modbus.crc",
     "drivers.modbus.words", "drivers.modbus.numbers", "drivers.modbus.flags", "drivers.modbus.plan",
     "drivers.modbus.load",
+    "drivers.airtime", "drivers.frames", "drivers.status", "drivers.values",
+    "drivers.dlt645", "drivers.cjt188",
     "gateway.reading", "gateway.batch", "gateway.polling.schedule", "gateway.polling.silence", "gateway.pipeline",
     "gateway.domain",
 )  # fmt: skip

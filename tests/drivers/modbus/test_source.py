@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from drivers.modbus import units
+from drivers import units
 from drivers.modbus.source import ModbusOptions, ModbusPoint, from_modicon
 
 

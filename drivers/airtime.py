@@ -1,0 +1,22 @@
+"""How long bytes take on a line, for the plan of protocols that are asked question by question. Pure."""
+
+from collections.abc import Iterable
+
+from drivers.profile import LineSpec
+
+SHORTEST_GAP_S = 0.00175
+"""Quiet time of a fast line before each request (drivers/line)."""
+
+
+def character_s(line: LineSpec) -> float:
+    """One character: start bit, data, parity, stop bits; 0 on a network."""
+    if line.kind != "serial":
+        return 0.0
+    return (1 + line.bytesize + (line.parity != "none") + line.stopbits) / line.baudrate
+
+
+def exchanges_s(line: LineSpec, sizes: Iterable[tuple[int, int]]) -> float:
+    """Seconds of (request bytes, reply bytes) with the quiet gap before each, without any thinking time."""
+    byte_s = character_s(line)
+    gap_s = max(3.5 * byte_s, SHORTEST_GAP_S, line.request_pause_s) if byte_s else line.request_pause_s
+    return sum(gap_s + (sent + received) * byte_s for sent, received in sizes)
