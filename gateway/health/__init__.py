@@ -1,5 +1,6 @@
 """Health: reads every stage's counters and steers none."""
 
 from gateway.health.health import Health
+from gateway.health.sources import Parts
 
-__all__ = ["Health"]
+__all__ = ["Health", "Parts"]

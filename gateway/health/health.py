@@ -1,11 +1,9 @@
 """What `run.py` starts: the listener for metrics, health and the status page, and the words for systemd."""
 
-from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gateway.health.bounds import Bounds
-from gateway.health.sources import ClockSource, LineSource, LogSource, Parts, PollerSource, SiteSource, UplinkSource
+from gateway.health.sources import Parts
 
 if TYPE_CHECKING:
     from gateway.health.web import Web
@@ -14,29 +12,9 @@ if TYPE_CHECKING:
 class Health:
     """Reads the parts; nothing listens before `listen`."""
 
-    def __init__(
-        self,
-        *,
-        lines: Mapping[str, LineSource],
-        pollers: Mapping[str, PollerSource],
-        log: LogSource,
-        uplinks: Mapping[str, UplinkSource],
-        clock: ClockSource,
-        site: SiteSource,
-        failures: Counter[str],
-        version: str,
-    ) -> None:
-        self.parts = Parts(
-            lines=lines,
-            pollers=pollers,
-            log=log,
-            uplinks=uplinks,
-            clock=clock,
-            site=site,
-            failures=failures,
-            version=version,
-        )
-        self.bounds = Bounds(self.parts)
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.bounds = Bounds(parts)
         self._web: Web | None = None
 
     async def listen(self, host: str, port: int) -> None:

@@ -5,6 +5,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.measure import Histogram
@@ -114,29 +115,23 @@ class SiteSource(Protocol):
     def log(self) -> LogLimits: ...
 
 
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """All of it."""
+    """All of it, and when it was put together."""
 
-    def __init__(
-        self,
-        *,
-        lines: Mapping[str, LineSource],
-        pollers: Mapping[str, PollerSource],
-        log: LogSource,
-        uplinks: Mapping[str, UplinkSource],
-        clock: ClockSource,
-        site: SiteSource,
-        failures: Counter[str],
-        version: str,
-    ) -> None:
-        self.lines = lines
-        self.pollers = pollers
-        self.log = log
-        self.uplinks = uplinks
-        self.clock = clock
-        self.site = site
-        self.failures = failures
-        self.version = version
-        self.started_s = clock.monotonic()
-        self.started_ms = clock.now_ms()
-        self.specs = {spec.id: spec for spec in site.instruments}
+    lines: Mapping[str, LineSource]
+    pollers: Mapping[str, PollerSource]
+    log: LogSource
+    uplinks: Mapping[str, UplinkSource]
+    clock: ClockSource
+    site: SiteSource
+    failures: Counter[str]
+    version: str
+    started_s: float = field(init=False)
+    started_ms: int = field(init=False)
+    specs: Mapping[str, InstrumentSpec] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "started_s", self.clock.monotonic())
+        object.__setattr__(self, "started_ms", self.clock.now_ms())
+        object.__setattr__(self, "specs", {spec.id: spec for spec in self.site.instruments})
