@@ -25,7 +25,7 @@ from gateway.batch import plain
 from gateway.clock import RELEASE_MS, ClockWatch, SystemClock
 from gateway.errors import GatewayError
 from gateway.fieldbus import Fieldbus, build
-from gateway.health import Health
+from gateway.health import Health, Parts
 from gateway.health.service_manager import ServiceManager
 from gateway.health.status import status
 from gateway.log import Log
@@ -130,14 +130,16 @@ class Gateway:
         commands = self._commands() if site.commands.allow else None
         self.uplinks = {name: self._uplink(name, body, commands) for name in site.uplinks}
         self.health = Health(
-            lines={name: bus.line for name, bus in self.buses.items()},
-            pollers=self.pollers,
-            log=self.log,
-            uplinks=self.uplinks,
-            clock=self.clock,
-            site=site,
-            failures=self.failures,
-            version=self.version,
+            Parts(
+                lines={name: bus.line for name, bus in self.buses.items()},
+                pollers=self.pollers,
+                log=self.log,
+                uplinks=self.uplinks,
+                clock=self.clock,
+                site=site,
+                failures=self.failures,
+                version=self.version,
+            )
         )
         if site.health is not None:
             try:
