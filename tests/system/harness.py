@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 PATIENCE_S = 30.0
 
 
@@ -62,6 +64,12 @@ class Mosquitto:
                 return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
         until(listening, f"mosquitto on port {self.port}")
+
+    def cpu_s(self) -> float:
+        """CPU time it has used since its start."""
+        assert self._process is not None
+        times = psutil.Process(self._process.pid).cpu_times()
+        return times.user + times.system
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it: SIGTERM saves its sessions, SIGKILL does not."""
