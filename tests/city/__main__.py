@@ -36,7 +36,7 @@ def main() -> int:
     print(f"findings: {len(found.findings)}")
     for finding in found.findings[:20]:
         print("  !", finding)
-    print(found.verified[:4000])
+    print("\n".join(found.verified.splitlines()[:6]))
     return 1 if found.findings else 0
 
 
