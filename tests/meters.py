@@ -19,6 +19,7 @@ SERIAL = LineSpec(name="line", kind="serial", path="/dev/none", baudrate=2400, p
 FULLEST: Mapping[str, str] = {
     "dlt645": "energy/dlt645_three_phase",
     "cjt188": "heat/cjt188_heat_meter",
+    "mbus": "heat/mbus_heat_meter",
 }
 """Protocol -> the shipped profile that has most to say."""
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from drivers import frames
 from drivers.cjt188.frame import FRAMING as CJT188
 from drivers.dlt645.frame import FRAMING as DLT645
+from drivers.mbus.frame import FRAMING as MBUS
 from drivers.simulator.cjt188_meter import Cjt188Meter
 from drivers.simulator.dlt645_meter import Dlt645Meter
+from drivers.simulator.mbus_meter import MbusMeter
 from drivers.simulator.meter import Meter, Readings
 
 
@@ -22,4 +24,5 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "dlt645": Kind(DLT645, Dlt645Meter),
     "cjt188": Kind(CJT188, Cjt188Meter),
+    "mbus": Kind(MBUS, MbusMeter),
 }

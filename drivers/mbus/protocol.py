@@ -1,0 +1,7 @@
+"""What the catalogue needs to know of M-Bus."""
+
+from drivers.catalogue import Protocol, no_tags
+from drivers.mbus.driver import driver, wire_s
+from drivers.mbus.source import MbusOptions, MbusPoint
+
+PROTOCOL = Protocol("mbus", MbusPoint, MbusOptions, driver, no_tags, wire_s)
