@@ -24,8 +24,9 @@ from gateway.log.eviction import Report
 from gateway.log.gathering import Segment
 from gateway.log.holding import boot_id
 from gateway.log.intervals import Intervals
+from gateway.log.options import LogSettings, Options, Signer
 from gateway.log.work import KEPT
-from gateway.log.writer import LogSettings, Options, Signer, Writer
+from gateway.log.writer import Writer
 from gateway.reading import Event, Reading, Window
 
 PENDING_BYTES = 16 << 20
@@ -185,7 +186,7 @@ class Log:
         log cannot be read."""
         while True:
             gone, newest = self._shelf.cursors.gone.copy(), self._shelf.newest
-            wanted = (self._writer.turns, gone, newest, from_ms, to_ms, after, limit)
+            wanted = (self._writer.tail.turns, gone, newest, from_ms, to_ms, after, limit)
             page = await self._ask(times.between, *wanted)
             if page is None:
                 continue
@@ -211,7 +212,7 @@ class Log:
 
     def set_aside(self, uplink: str, position: int, reason: str) -> None:
         """The uplink's broker refuses it for good: not offered again, and told."""
-        self._writer.refused.append((uplink, position, reason))
+        self._writer.telling.refused.append((uplink, position, reason))
         self._shelf.cursors.settle(uplink, position)
         self._writer.wake()
 
@@ -293,7 +294,7 @@ class Log:
     @property
     def stream(self) -> str:
         """The stream that is being written, "" while the log could not be opened yet."""
-        return self._writer.end.stream
+        return self._writer.tail.end.stream
 
     @property
     def last_before_ms(self) -> int:
@@ -303,7 +304,7 @@ class Log:
     @property
     def seq(self) -> int:
         """Seq of the newest batch."""
-        return self._writer.end.seq
+        return self._writer.tail.end.seq
 
     @property
     def batches(self) -> int:
@@ -313,12 +314,12 @@ class Log:
     @property
     def bytes(self) -> int:
         """All files of the log together."""
-        return self._writer.bytes
+        return self._writer.upkeep.bytes
 
     @property
     def written_bytes(self) -> int:
         """Written to the disk by this process, WAL and all (store.py says how it is measured)."""
-        return self._writer.written_bytes
+        return self._writer.upkeep.written_bytes
 
     @property
     def commit_seconds(self) -> Histogram:
@@ -328,7 +329,7 @@ class Log:
     @property
     def evicted_batches(self) -> Counter[str]:
         """Batches that are gone, by reason: size, age, damage, refused."""
-        return self._writer.evicted_batches
+        return self._writer.telling.gone
 
     @property
     def last_commit_s(self) -> float:

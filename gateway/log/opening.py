@@ -11,7 +11,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -19,7 +19,8 @@ import orjson
 from gateway.batch import plain
 from gateway.errors import LogMisplaced
 from gateway.log.database import Standing, inspect, is_damage, save
-from gateway.log.files import Files
+from gateway.log.eviction import Report
+from gateway.log.files import DAMAGED, Files
 from gateway.log.intervals import Intervals
 from gateway.log.mark import Mark, Noted
 from gateway.log.row import Damaged
@@ -44,6 +45,12 @@ class Opening:
     reason: str | None
     previous: Mapping[str, Any] | None
     origin: Mapping[str, Any]
+
+    @property
+    def position(self) -> int:
+        """Position of the newest batch; before the first, the one from which positions are counted."""
+        newest = self.standing.newest
+        return newest.position if newest is not None else int(self.origin["begins"]) - 1
 
 
 async def open_store(
@@ -76,12 +83,36 @@ async def open_store(
         await asyncio.to_thread(files.quarantine, now_ms)
         store, standing = await _opened(files, wal_bytes)
     try:
-        origin = await _origin(store, standing, noted, running, bool(files.aside("-damaged-")), now_ms)
+        origin = await _origin(store, standing, noted, running, bool(files.aside(DAMAGED)), now_ms)
         reason = _reason(standing, noted, origin, wal_gone, boot, gateway, running is not None)
     except BaseException:
         await store.abandon()
         raise
     return Opening(store, standing, noted, reason, _previous(standing, noted, origin), origin)
+
+
+def mark_at_opening(opening: Opening, boot: str) -> Noted:
+    """The newest batch; before a stream's first one, a mark with which the next start would begin it anew."""
+    newest, noted = opening.standing.newest, opening.noted
+    if opening.reason is None and newest is not None:
+        return Noted(True, newest.stream, newest.seq, newest.position, boot)
+    if newest is not None and noted is not None and noted.position > newest.position:
+        return replace(noted, running=True)  # it knows of batches that are missing
+    return Noted(True, "", 0, opening.position, boot)
+
+
+def missing_tail(opening: Opening, uplinks: tuple[str, ...], now_ms: int) -> list[Report]:
+    """Batches that the mark knows and the file has not."""
+    noted, newest = opening.noted, opening.standing.newest
+    if noted is None or not noted.seq or not uplinks:
+        return []
+    first, from_ms = 1, began_ms(noted.stream)
+    if newest is not None:
+        if newest.stream != noted.stream or newest.seq >= noted.seq:
+            return []
+        first, from_ms = newest.seq + 1, newest.created_ms
+    lost = noted.seq - first + 1
+    return [Report(noted.stream, first, noted.seq, lost, from_ms, max(now_ms, from_ms), uplinks, "damage")]
 
 
 def _look(files: Files, mark: Mark) -> tuple[Noted | None, bool]:

@@ -1,0 +1,59 @@
+"""What commits cost and leave behind: bytes, pages, how much must leave the log, and what is given back."""
+
+from gateway.clock import Clock, ClockState
+from gateway.log import eviction
+from gateway.log.cursors import Cursors
+from gateway.log.database import PAGE_SIZE
+from gateway.log.eviction import Room
+from gateway.log.options import LogSettings
+from gateway.log.work import Done, Work
+
+AGE_CHECK_S = 60.0
+"""How often batches older than max_age are looked for."""
+
+SALVAGE_BYTES = 2 << 20
+"""How much over its bound the log may be while a damaged file is looked through, which is cut as it goes."""
+
+
+class Upkeep:
+    """Kept within `max_size` and `max_age`; `give_back` free pages are returned to the file system next time."""
+
+    def __init__(self, settings: LogSettings, clock: Clock) -> None:
+        self.bytes = self.written_bytes = 0
+        self.give_back = 0
+        self.wal_bytes = min(2 << 20, max(64 << 10, settings.max_size // 8))
+        self._settings = settings
+        self._clock = clock
+        self._over = 0  # bytes that should leave
+        self._written_before = 0
+        self._age_checked_s = float("-inf")
+
+    def reopened(self) -> None:
+        """The account of written bytes begins anew with each thread."""
+        self._written_before = self.written_bytes
+
+    def room(self, now_ms: int, state: ClockState, cursors: Cursors, newest: int) -> Room | None:
+        """What should leave with the next commit. Age counts only while the time is known for certain."""
+        before_ms = 0
+        if self._clock.monotonic() - self._age_checked_s >= AGE_CHECK_S and state is ClockState.SYNCED:
+            before_ms = now_ms - int(self._settings.max_age_s * 1000)
+        if not before_ms and self._over <= 0:
+            return None
+        settled = {name: runs.copy() for name, runs in cursors.settled.items()}
+        return Room(max(0, self._over), before_ms, settled, cursors.gone.copy(), newest)
+
+    def committed(self, work: Work, done: Done, salvaging: bool) -> None:
+        """Take the measure of the files after a commit."""
+        if work.room and work.room.before_ms and sum(done.evicted.delivered.values(), 0) < eviction.RUN_ROWS:
+            self._age_checked_s = self._clock.monotonic()
+        self.written_bytes = self._written_before + done.written
+        self.bytes = done.bytes
+        database = done.pages * PAGE_SIZE
+        others = done.bytes - database
+        used = database - done.free_pages * PAGE_SIZE
+        bound = self._settings.max_size + (SALVAGE_BYTES if salvaging else 0)
+        over = used + max(others, self.wal_bytes) - bound
+        self._over = over + min(eviction.RUN_BYTES, self._settings.max_size // 64) if over > 0 else 0
+        free = done.free_pages * PAGE_SIZE
+        too_large = done.bytes > self._settings.max_size
+        self.give_back = min(done.free_pages, 2048) if too_large or free > max(1 << 20, database // 4) else 0
