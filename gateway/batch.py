@@ -28,6 +28,14 @@ class Batch:
     body: bytes
 
 
+class Signal(Protocol):
+    """What can be waited for: an asyncio.Event."""
+
+    def is_set(self) -> bool: ...
+    def clear(self) -> None: ...
+    async def wait(self) -> object: ...
+
+
 class Feed(Protocol):
     """The log as an uplink sees it. Positions rise; a batch shown here is committed, and stays until it is evicted."""
 
@@ -55,6 +63,9 @@ class Feed(Protocol):
 
     def backlog(self, uplink: str) -> tuple[int, int | None]:
         """How many batches are undelivered, and `created_ms` of the oldest (None if there is none)."""
+
+    def recovered(self, uplink: str) -> Signal:
+        """Set when old batches have become undelivered again; cleared by the uplink before it looks for them."""
 
     async def between(self, from_ms: int, to_ms: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
         """Batches, settled or not, with from_ms <= created_ms < to_ms and position > after, by position."""

@@ -1,6 +1,6 @@
 """What each uplink has settled. Positions 1..newest are, for an uplink, settled, gone, or undelivered: nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.log.intervals import Intervals
 
@@ -41,7 +41,7 @@ class Cursors:
         for runs in self.settled.values():
             runs.add(first, last)
 
-    def find(self, first: int, last: int, settled: dict[str, Intervals]) -> None:
+    def find(self, first: int, last: int, settled: Mapping[str, Intervals]) -> None:
         """These are there after all (salvaged); `settled` says who had them."""
         self.gone.remove(first, last)
         for name, runs in self.settled.items():
@@ -59,6 +59,10 @@ class Cursors:
         return newest - self.settled[uplink].total
 
     def written(self) -> dict[str, bytes]:
-        """What has changed since the last call, to be saved."""
+        """What has changed since the last call, to be saved: without what is gone, so that batches which are found
+        again after all (salvaged) are undelivered, whatever else was saved by then."""
         changed, self.changed = self.changed, set()
-        return {name: self.settled[name].written() for name in changed}
+        return {name: self._present(self.settled[name]).written() for name in changed}
+
+    def _present(self, settled: Intervals) -> Intervals:
+        return Intervals(run for mine in settled for run in self.gone.gaps(*mine))

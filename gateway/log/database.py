@@ -28,6 +28,9 @@ SCHEMA = 1
 BUSY_S = 5.0
 """Longest wait for a reader (`verify`, `export`) that recovers the WAL; the log itself has one connection."""
 
+MOST_ROW = 64 << 20
+"""A batch is far smaller; a longer row is damage, for which no memory is to be had."""
+
 TABLES: Mapping[str, str] = {
     "batches": "CREATE TABLE batches (position INTEGER PRIMARY KEY, stream TEXT NOT NULL, seq INTEGER NOT NULL, "
     "created_ms INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL)",
@@ -45,12 +48,27 @@ _TROUBLE = {
     sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOLFS,
     sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_ABORT, sqlite3.SQLITE_AUTH,
 }  # fmt: skip
+_UNREADABLE = {
+    sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA,
+    sqlite3.SQLITE_IOERR_CORRUPTFS,
+}  # fmt: skip
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What working with the database raises; the last where SQLite's own message quotes a damaged schema."""
+
+
+def is_damage(error: Exception) -> bool:
     """Whether the file is wrong (it will not get better), not the disk or the machine (it may)."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF) not in _TROUBLE
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Whether a place on the disk could not be read: if that lasts, it is damage like any other."""
+    return getattr(error, "sqlite_errorcode", None) in _UNREADABLE
 
 
 @dataclass(slots=True)
@@ -67,6 +85,8 @@ class Standing:
 def connect(path: Path, wal_bytes: int) -> sqlite3.Connection:
     """A connection in the log's form; an absent or empty file gets it. Raises sqlite3.Error."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+    connection.text_factory = _text
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_ROW)
     try:
         for pragma in (
             f"page_size = {PAGE_SIZE}",
@@ -87,6 +107,11 @@ def connect(path: Path, wal_bytes: int) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(stored: bytes) -> str:
+    """Damage in a text must not stop a reader: the row is refused because of what it says then."""
+    return stored.decode("utf-8", "replace")
 
 
 def inspect(connection: sqlite3.Connection, path: Path) -> Standing:

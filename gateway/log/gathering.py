@@ -1,5 +1,6 @@
 """What has been added and is not committed yet, cut into batches; bounded, and what does not fit is counted."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,17 +25,24 @@ def weight(reading: Reading) -> int:
 
 @dataclass(slots=True)
 class Segment:
-    """The content of one batch to be. `kept`: state that counts everything up to and including this batch."""
+    """The content of one batch to be. `kept`: state that counts everything up to and including this batch, which
+    therefore takes nothing more. `committed` is set when all of it is in the log."""
 
     readings: list[Reading] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     kept: dict[str, bytes] = field(default_factory=dict)
     weight: int = 0
+    committed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def open(self) -> bool:
+        """Whether anything may be added."""
+        return not self.kept and self.weight < BATCH_WEIGHT
 
     def takes(self, reading: Reading) -> bool:
         """Whether the reading is within a second of the first one, and there is room."""
-        if self.weight >= BATCH_WEIGHT:
+        if not self.open:
             return False
         return not self.readings or abs(reading.ts_ms - self.readings[0].ts_ms) <= SPAN_MS
 
@@ -125,21 +133,25 @@ class Pending:
         self._other().windows.append(window)
 
     def _other(self) -> Segment:
-        if not self.segments:
+        if self.weight + OTHER_WEIGHT > self._most:
+            self._lose_oldest()
+        if not self.segments or not self.segments[-1].open:
             self.segments.append(Segment())
         self.segments[-1].weight += OTHER_WEIGHT
         self.weight += OTHER_WEIGHT
-        if self.weight > self._most:
-            self._lose_oldest()
-        if not self.segments:
-            self.segments.append(Segment())
         return self.segments[-1]
 
-    def keep(self, name: str, value: bytes) -> bool:
-        """With the last of what is pending; False if nothing is."""
-        if self.segments:
-            self.segments[-1].kept[name] = value
-        return bool(self.segments)
+    def keep(self, name: str, value: bytes) -> Segment:
+        """With the last of what is pending, or alone."""
+        if not self.segments:
+            self.segments.append(Segment())
+        self.segments[-1].kept[name] = value
+        return self.segments[-1]
+
+    @property
+    def keeping(self) -> bool:
+        """Whether state waits to be kept."""
+        return any(segment.kept for segment in self.segments)
 
     def take(self, most_weight: int) -> list[Segment]:
         """The oldest segments, up to that weight, at least one if there is any."""

@@ -20,8 +20,8 @@ from drivers.measure import Histogram
 from gateway.batch import Batch
 from gateway.clock import Clock
 from gateway.log import reader, times
+from gateway.log.database import FAULTS
 from gateway.log.eviction import Report
-from gateway.log.gathering import Segment
 from gateway.log.holding import boot_id
 from gateway.log.intervals import Intervals
 from gateway.log.options import LogSettings, Options, Signer
@@ -115,15 +115,14 @@ class Log:
 
     def keep(self, name: str, value: bytes) -> None:
         """State to be saved in the transaction of the last thing added: it counts everything up to there, no more."""
-        if not self._writer.pending.keep(name, value):
-            self._writer.pending.segments.append(Segment(kept={name: value}))
-            self._writer.gathering()
+        self._writer.pending.keep(name, value)
+        self._writer.gathering()
 
     async def save(self, name: str, value: bytes) -> None:
-        """Keep it, and return when a power cut cannot take it back; one at a time for each name."""
-        self.keep(name, value)
+        """`keep`, at once, and return when no power cut can take it back. Waits as long as the disk fails."""
+        segment = self._writer.pending.keep(name, value)
         self._writer.wake()
-        await self._writer.saved(KEPT + name, value)
+        await segment.committed.wait()
 
     def kept(self, name: str) -> tuple[int, bytes] | None:
         """What was kept last and the position it counts up to; `replay` goes on from there."""
@@ -202,7 +201,7 @@ class Log:
         """The parts of [from_ms, to_ms) whose batches were removed or lost, as (from, to) in ms, rising and apart."""
         gone_times: Intervals | None = None
         while gone_times is None:
-            gone, since_ms = self._shelf.cursors.gone.copy(), int(self._writer.origin.get("since", 0))
+            gone, since_ms = self._shelf.cursors.gone.copy(), int(self._writer.salvaging.origin.get("since", 0))
             gone_times = await self._ask(times.gone_times, gone, self._shelf.newest, since_ms)
         return [(first, last + 1) for first, last in gone_times.within(from_ms, to_ms - 1)]
 
@@ -219,6 +218,10 @@ class Log:
     def backlog(self, uplink: str) -> tuple[int, int | None]:
         """How many batches the uplink still needs, and when the oldest was created."""
         return self._shelf.backlog(uplink)
+
+    def recovered(self, uplink: str) -> asyncio.Event:
+        """Set when old batches have become undelivered again (salvaged from a damaged file)."""
+        return self._shelf.recovered[uplink]
 
     def _wanted(self, uplink: str, before: int, after: int, limit: int) -> list[tuple[int, int]]:
         runs: list[tuple[int, int]] = []
@@ -244,7 +247,7 @@ class Log:
             return None
         try:
             return await store.call(job, *args, **kwargs)
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except FAULTS as error:
             if store is self._writer.store:
                 self._writer.broke(error)
                 self._writer.ready.clear()
@@ -266,7 +269,7 @@ class Log:
             return
         try:
             names = await store.call(reader.names, runs)
-        except (sqlite3.Error, OSError) as error:
+        except FAULTS as error:
             self._writer.broke(error)
             return
         lacking = [name for name, settled in cursors.settled.items() if any(any(settled.gaps(*run)) for run in runs)]
@@ -339,7 +342,7 @@ class Log:
     @property
     def trouble(self) -> str | None:
         """What commits fail with, None while they do not."""
-        return self._writer.trouble
+        return self._writer.faults.trouble
 
     @property
     def holding(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from gateway.batch import plain
+from gateway.batch import Batch, plain
 from gateway.errors import LogMisplaced
 from gateway.log.database import Standing, inspect, is_damage, save
 from gateway.log.eviction import Report
@@ -37,7 +37,8 @@ GENERATION = 1 << 40
 
 @dataclass(slots=True)
 class Opening:
-    """A log ready for its next batch. `reason` is why a new stream begins, None if the newest batch's goes on."""
+    """A log ready for its next batch. `reason` is why a new stream begins; None if the newest batch's goes on, or the
+    one that this process has begun, which has no batch yet (`begun`)."""
 
     store: Store
     standing: Standing
@@ -45,6 +46,7 @@ class Opening:
     reason: str | None
     previous: Mapping[str, Any] | None
     origin: Mapping[str, Any]
+    begun: bool = False
 
     @property
     def position(self) -> int:
@@ -61,9 +63,9 @@ async def open_store(
     boot: str,
     now_ms: int,
     running: End | None,
-    damage: str = "",
+    damaged: bool,
 ) -> Opening:
-    """Open the database, moved aside and made anew if it is damaged or `damage` says so.
+    """Open the database, moved aside and made anew if it is damaged or `damaged` says so.
 
     `running` is the newest batch as this process knows it, None at start. Raises LogTooNew, LogMisplaced,
     sqlite3.Error and OSError: then nothing was changed that another attempt would not take up.
@@ -72,29 +74,34 @@ async def open_store(
     if running is not None:
         noted, wal_gone = Noted(True, running.stream, running.seq, running.position, boot), False
     lost = await asyncio.to_thread(_lost, files)
-    if damage or lost:
+    if damaged or lost:
         await asyncio.to_thread(files.quarantine, now_ms)
     try:
-        store, standing = await _opened(files, wal_bytes)
-    except (Damaged, sqlite3.DatabaseError) as error:
-        if isinstance(error, sqlite3.Error) and not is_damage(error):
+        store, standing = await _opened(files, wal_bytes, noted)
+    except (Damaged, sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if not isinstance(error, Damaged) and not is_damage(error):
             _explain(files)
             raise
         await asyncio.to_thread(files.quarantine, now_ms)
-        store, standing = await _opened(files, wal_bytes)
+        store, standing = await _opened(files, wal_bytes, None)
     try:
         origin = await _origin(store, standing, noted, running, bool(files.aside(DAMAGED)), now_ms)
-        reason = _reason(standing, noted, origin, wal_gone, boot, gateway, running is not None)
+        begun = running is not None and running.seq == 0 and _same_end(standing, running)
+        reason = None if begun else _reason(standing, noted, origin, wal_gone, boot, gateway, running is not None)
     except BaseException:
         await store.abandon()
         raise
-    return Opening(store, standing, noted, reason, _previous(standing, noted, origin), origin)
+    return Opening(store, standing, noted, reason, _previous(standing, noted, origin), origin, begun)
+
+
+def _same_end(standing: Standing, running: End) -> bool:
+    return standing.newest is not None and standing.newest.position == running.position
 
 
 def mark_at_opening(opening: Opening, boot: str) -> Noted:
     """The newest batch; before a stream's first one, a mark with which the next start would begin it anew."""
     newest, noted = opening.standing.newest, opening.noted
-    if opening.reason is None and newest is not None:
+    if opening.reason is None and not opening.begun and newest is not None:
         return Noted(True, newest.stream, newest.seq, newest.position, boot)
     if newest is not None and noted is not None and noted.position > newest.position:
         return replace(noted, running=True)  # it knows of batches that are missing
@@ -106,13 +113,23 @@ def missing_tail(opening: Opening, uplinks: tuple[str, ...], now_ms: int) -> lis
     noted, newest = opening.noted, opening.standing.newest
     if noted is None or not noted.seq or not uplinks:
         return []
-    first, from_ms = 1, began_ms(noted.stream)
-    if newest is not None:
-        if newest.stream != noted.stream or newest.seq >= noted.seq:
-            return []
-        first, from_ms = newest.seq + 1, newest.created_ms
-    lost = noted.seq - first + 1
-    return [Report(noted.stream, first, noted.seq, lost, from_ms, max(now_ms, from_ms), uplinks, "damage")]
+    if newest is None or newest.position < opening.origin["begins"]:
+        return [_lacking(noted.stream, 1, noted.seq, began_ms(noted.stream), now_ms, uplinks)]
+    if newest.position >= noted.position:
+        return []
+    if newest.stream == noted.stream:
+        return [_lacking(noted.stream, newest.seq + 1, noted.seq, newest.created_ms, now_ms, uplinks)]
+    # all of the stream that the mark names is gone, and what was between it and the newest batch
+    began = began_ms(noted.stream)
+    lost = [_lacking(noted.stream, 1, noted.seq, began, now_ms, uplinks)]
+    between = noted.position - noted.seq - newest.position
+    if between > 0:
+        lost.append(_lacking(newest.stream, newest.seq + 1, newest.seq + between, newest.created_ms, began, uplinks))
+    return lost
+
+
+def _lacking(stream: str, first: int, last: int, from_ms: int, to_ms: int, uplinks: tuple[str, ...]) -> Report:
+    return Report(stream, first, last, last - first + 1, from_ms, max(to_ms, from_ms), uplinks, "damage")
 
 
 def _look(files: Files, mark: Mark) -> tuple[Noted | None, bool]:
@@ -133,13 +150,24 @@ def _explain(files: Files) -> None:
             raise LogMisplaced(f"{files.path}: this is not a file that the gateway's user may read and write")
 
 
-async def _opened(files: Files, wal_bytes: int) -> tuple[Store, Standing]:
+async def _opened(files: Files, wal_bytes: int, noted: Noted | None) -> tuple[Store, Standing]:
     store = await Store.open(files.path, wal_bytes)
     try:
-        return store, await store.call(inspect, files.path)
+        standing = await store.call(inspect, files.path)
+        _agree(standing.newest, noted)
+        return store, standing
     except BaseException:
         await store.abandon()
         raise
+
+
+def _agree(newest: Batch | None, noted: Noted | None) -> None:
+    """Position and seq rise together in a stream. Raises Damaged where the newest batch is not where the mark's one
+    puts it: going on from there would give a seq twice."""
+    if newest is None or noted is None or newest.stream != noted.stream or not noted.seq:
+        return
+    if newest.position - newest.seq != noted.position - noted.seq:
+        raise Damaged(f"batch {newest.stream} {newest.seq} at position {newest.position}, which the mark denies")
 
 
 async def _origin(
@@ -164,13 +192,14 @@ async def _origin(
         "believed": running is not None,
     }
     gone = Intervals([(1, begins - 1)])
-    await store.call(_save_all, {ORIGIN: orjson.dumps(origin), GONE: gone.written()})
+    await store.call(save_all, {ORIGIN: orjson.dumps(origin), GONE: gone.written()})
     standing.states[ORIGIN] = (0, orjson.dumps(origin))
     standing.states[GONE] = (0, gone.written())
     return origin
 
 
-def _save_all(connection: sqlite3.Connection, states: Mapping[str, bytes | None]) -> None:
+def save_all(connection: sqlite3.Connection, states: Mapping[str, bytes | None]) -> None:
+    """Save in a transaction of its own. Raises sqlite3.Error."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         save(connection, states, 0)

@@ -7,9 +7,9 @@ row by its CRC, and every length is bounded.
 
 from collections.abc import Callable, Iterator
 
+from gateway.log.database import MOST_ROW
+
 LEAF = 0x0D
-MOST_PAYLOAD = 64 << 20
-"""A batch is far smaller; a longer length is damage."""
 
 Value = int | float | str | bytes | None
 
@@ -40,7 +40,7 @@ def rows(page: bytes, first: bool, overflow: Callable[[int], bytes]) -> Iterator
         try:
             length, at = varint(page, pointer)
             row, at = varint(page, at)
-            if not 0 < length <= MOST_PAYLOAD:
+            if not 0 < length <= MOST_ROW:
                 continue
             payload, pages = _payload(page, at, length, overflow)
             yield row, columns(payload), pages

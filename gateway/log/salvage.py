@@ -6,11 +6,12 @@ can be cut shorter where the log would otherwise outgrow its bound; pages of row
 in memory meanwhile.
 """
 
+import contextlib
 import os
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from gateway.log import pages
 from gateway.log.database import PAGE_SIZE, save, state_crc
 from gateway.log.eviction import Report, stored_bytes
 from gateway.log.intervals import Intervals
-from gateway.log.opening import GENERATION
+from gateway.log.opening import GENERATION, ORIGIN
 from gateway.log.row import Damaged, checked, columns
+from gateway.log.spans import Spans
 from gateway.log.wal import FRAME_HEADER, HEADER, beside
 from gateway.log.work import CURSOR, GONE
 
@@ -32,6 +34,9 @@ SLICE_S = 0.05
 SLICE_BYTES = 1 << 20
 KEPT_PAGES = (32 << 20) // PAGE_SIZE
 """Overflow pages kept in memory where the file is cut; what exceeds this costs their rows, which are then reported."""
+
+MOST_FRAMES = 1 << 16
+"""Newest frames of a WAL that are looked at: ten times what a log's WAL may hold."""
 
 STATE = "salvage"
 _INSERT = "INSERT OR IGNORE INTO batches (position, stream, seq, created_ms, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
@@ -45,30 +50,21 @@ class Slice:
     finished: bool = False
 
 
-@dataclass(slots=True)
-class Span:
-    """What is known of one stream: position - seq, and the first and last position seen."""
-
-    offset: int
-    first: int
-    last: int
-    from_ms: int
-    to_ms: int
-
-
 class Salvage:
-    """One damaged file. `settled` and `gone` are what it said of its batches."""
+    """One damaged file. `settled` and `gone` are what it said of its batches, `since_ms` when its first was made."""
 
     def __init__(self, path: Path, origin: Mapping[str, Any], progress: bytes | None) -> None:
         self.path = path
         self.settled: dict[str, Intervals] = {}
         self.gone = Intervals()
-        self.spans: dict[str, Span] = {}
+        self.since_ms = 0
+        self._spans = Spans(origin)
         self._origin = origin
         self._file = _open(path)
         self._wal = _open(beside(path, "-wal"))
         self._pages = os.fstat(self._file).st_size // PAGE_SIZE if self._file is not None else 0
         self._frames, self._newest = self._index_wal()
+        self._undecided_at: int | None = None  # where to go on after a restart while a batch stands alone
         self._kept: dict[int, bytes] = {}
         self._used: set[int] = set()
         self._resume(progress)
@@ -84,15 +80,16 @@ class Salvage:
 
     def step(self, connection: sqlite3.Connection, gone: Intervals, over: int) -> Slice:
         """Bring one slice into the log, in one transaction. `gone`: positions that hold no batch; `over`: bytes by
-        which the log is too large. Raises sqlite3.Error, OSError."""
-        taken, slice_ = self._look(), Slice()
+        which the log is too large. Raises sqlite3.Error."""
+        taken, slice_ = self._look(over > 0), Slice()
         connection.execute("BEGIN IMMEDIATE")
         try:
             left = gone.copy()
             for batch in taken:
-                if connection.execute(_INSERT, columns(batch)).rowcount:
-                    slice_.found.add(batch.position)
-                    left.remove(batch.position)
+                row = columns(replace(batch, position=self._place(batch.position)))
+                if connection.execute(_INSERT, row).rowcount:
+                    slice_.found.add(row[0])
+                    left.remove(row[0])
             slice_.finished = not self._frames and self._pages == 0
             save(connection, {GONE: left.written(), STATE: self._progress()}, 0)
             connection.execute("COMMIT")
@@ -103,11 +100,17 @@ class Salvage:
             self._cut()
         return slice_
 
-    def _look(self) -> list[Batch]:
-        """Batches on the next pages."""
-        taken: list[Batch] = []
+    def missing(self, connection: sqlite3.Connection, gone: Intervals, uplinks: tuple[str, ...]) -> list[Report]:
+        """Reports of batches that were in the file and are not in the log: `gone` has what holds no batch now.
+        Raises sqlite3.Error."""
+        return self._spans.missing(connection, self._place, gone, self.gone, self.settled, uplinks)
+
+    def _look(self, cutting: bool) -> list[Batch]:
+        """Batches on the next pages. While the file is cut, no page can be looked at again, so none may wait."""
+        taken = self._spans.settle() if cutting else []
         size, until = 0, time.monotonic() + SLICE_S
         while size < SLICE_BYTES and (self._frames or self._pages):
+            at = -1 if self._frames else self._pages
             if self._frames:
                 number, offset = self._frames.pop()
                 page = _read(self._wal, offset, PAGE_SIZE)
@@ -116,11 +119,19 @@ class Salvage:
                 self._pages -= 1
                 page = _read(self._file, (number - 1) * PAGE_SIZE, PAGE_SIZE)
             if page[100 if number == 1 else 0 :][:1] == bytes([pages.LEAF]):
-                for batch in self._leaf(number, page):
-                    taken.append(batch)
-                    size += stored_bytes(len(batch.body))
+                for found in self._leaf(number, page):
+                    for batch in self._spans.believed(found):
+                        taken.append(batch)
+                        size += stored_bytes(len(batch.body))
+            if not self._spans.undecided:
+                self._undecided_at = None
+            elif self._undecided_at is None:
+                self._undecided_at = at
             if time.monotonic() > until:
                 break
+        if not self._frames and not self._pages:
+            taken += self._spans.settle()
+            self._undecided_at = None
         return taken
 
     def _leaf(self, number: int, page: bytes) -> list[Batch]:
@@ -145,15 +156,7 @@ class Salvage:
         origin = self._origin
         if origin["believed"] and batch.stream == origin["stream"] and batch.seq > origin["seq"]:
             return None  # its commit was never known to have succeeded, and its readings are in the new stream
-        span = self.spans.get(batch.stream)
-        if span is None:
-            span = Span(row - batch.seq, row, row, batch.created_ms, batch.created_ms)
-            self.spans[batch.stream] = span
-        if row - batch.seq != span.offset:
-            return None  # a right batch at a wrong position: the row id is damaged
-        span.first, span.last = min(span.first, row), max(span.last, row)
-        span.from_ms, span.to_ms = min(span.from_ms, batch.created_ms), max(span.to_ms, batch.created_ms)
-        return Batch(self._place(row), batch.stream, batch.seq, batch.created_ms, batch.body)
+        return batch if batch.position > 0 else None
 
     def _place(self, position: int) -> int:
         """The position, below those of the new file also where nothing told how far the old one had come."""
@@ -164,6 +167,8 @@ class Salvage:
         name, crc, value = values[1], values[3], values[4]
         if not isinstance(name, str) or not isinstance(value, bytes) or state_crc(name, value) != crc:
             return
+        if name == ORIGIN:
+            self.since_ms = int(orjson.loads(value).get("since", 0))
         if name != GONE and not name.startswith(CURSOR):
             return
         try:
@@ -177,10 +182,12 @@ class Salvage:
     # Pages
 
     def _index_wal(self) -> tuple[list[tuple[int, int]], dict[int, int]]:
-        """All frames of the WAL as (page, offset), and the newest of each page."""
+        """The frames of the WAL as (page, offset), and the newest of each page."""
         frames: list[tuple[int, int]] = []
         length = os.fstat(self._wal).st_size if self._wal is not None else 0
-        for offset in range(HEADER, length - FRAME_HEADER, FRAME_HEADER + PAGE_SIZE):
+        size = FRAME_HEADER + PAGE_SIZE
+        first = max(0, (length - HEADER) // size - MOST_FRAMES)
+        for offset in range(HEADER + first * size, length - FRAME_HEADER, size):
             number = int.from_bytes(_read(self._wal, offset, 4))
             frames.append((number, offset + FRAME_HEADER))
         return frames, dict(frames)
@@ -196,6 +203,8 @@ class Salvage:
     def _cut(self) -> None:
         """Give back what was looked at. Pages that no row has claimed yet may belong to rows further ahead."""
         assert self._file is not None
+        if self._spans.undecided:
+            return  # the next slice settles it
         end = os.fstat(self._file).st_size // PAGE_SIZE
         for number in range(end, self._pages, -1):
             if number not in self._used and len(self._kept) < KEPT_PAGES:
@@ -203,63 +212,32 @@ class Salvage:
                 if page[:1] != bytes([pages.LEAF]) and any(page):
                     self._kept[number] = page
             self._used.discard(number)
-        os.ftruncate(self._file, self._pages * PAGE_SIZE)
+        with contextlib.suppress(OSError):  # it stays long then, and other batches leave for it
+            os.ftruncate(self._file, self._pages * PAGE_SIZE)
 
     # Across restarts
 
     def _progress(self) -> bytes:
-        spans = {
-            name: [span.offset, span.first, span.last, span.from_ms, span.to_ms] for name, span in self.spans.items()
-        }
         settled = {name: list(runs) for name, runs in self.settled.items()}
-        pages_left = self._pages if not self._frames else -1
-        return orjson.dumps([self.path.name, pages_left, spans, settled, list(self.gone)])
+        pages_left = -1 if self._frames else self._pages
+        if self._undecided_at is not None:
+            pages_left = self._undecided_at
+        known = [self._spans.written(), settled, list(self.gone), self.since_ms]
+        return orjson.dumps([self.path.name, pages_left, *known])
 
     def _resume(self, progress: bytes | None) -> None:
         if progress is None:
             return
-        name, pages_left, spans, settled, gone = orjson.loads(progress)
+        name, pages_left, spans, settled, gone, self.since_ms = orjson.loads(progress)
         if name != self.path.name:
+            self.since_ms = 0
             return
-        self.spans = {stream: Span(*span) for stream, span in spans.items()}
+        self._spans.read(spans)
         self.settled = {uplink: Intervals((a, b) for a, b in runs) for uplink, runs in settled.items()}
         self.gone = Intervals((a, b) for a, b in gone)
         if pages_left >= 0:
             self._frames = []
             self._pages = min(self._pages, pages_left)
-
-    # The end
-
-    def missing(self, gone: Intervals, uplinks: tuple[str, ...], now_ms: int) -> list[Report]:
-        """Reports of batches that were in the file and are not in the log: `gone` has what holds no batch now."""
-        origin = self._origin
-        stream, seq, position = origin["stream"], origin["seq"], origin["position"]
-        if seq and stream not in self.spans:
-            self.spans[stream] = Span(position - seq, position - seq + 1, position, 0, now_ms)
-        elif seq and self.spans[stream].offset == position - seq:
-            self.spans[stream].last = max(self.spans[stream].last, position)
-        reports: list[Report] = []
-        for name, span in self.spans.items():
-            lost = Intervals()
-            for first, last in gone.within(self._place(span.first), self._place(span.last)):
-                lost.add(first, last)
-            for run in self.gone:
-                lost.remove(*run)
-            lacked = Intervals()
-            for uplink in uplinks:
-                for run in lost:
-                    for gap in self.settled.get(uplink, Intervals()).gaps(*run):
-                        lacked.add(*gap)
-            shift = self._place(span.first) - span.first + span.offset
-            for first, last in lacked:
-                who = tuple(
-                    sorted(name for name in uplinks if any(self.settled.get(name, Intervals()).gaps(first, last)))
-                )
-                count = last - first + 1
-                reports.append(
-                    Report(name, first - shift, last - shift, count, span.from_ms, span.to_ms, who, "damage")
-                )
-        return reports
 
 
 def _open(path: Path) -> int | None:

@@ -18,6 +18,8 @@ class Shelf:
     def __init__(self, uplinks: Sequence[str]) -> None:
         self.newest = 0
         self.cursors = Cursors(uplinks)
+        self.recovered = {uplink: asyncio.Event() for uplink in uplinks}
+        """By uplink: old batches have become undelivered again. Cleared by the uplink when it looks for them."""
         self._recent: deque[Batch] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
@@ -44,9 +46,14 @@ class Shelf:
         self._news.set()
         self._news = asyncio.Event()
 
-    def told(self) -> None:
-        """Old batches were found: what was known of the oldest may be wrong."""
-        self._oldest.clear()
+    def found(self, positions: Intervals, settled: Mapping[str, Intervals]) -> None:
+        """These are in the log after all (salvaged); `settled` says who had them. Uplinks that lack some are woken."""
+        for run in positions:
+            self.cursors.find(*run, settled)
+            for uplink, woken in self.recovered.items():
+                if any(self.cursors.settled[uplink].gaps(*run)):
+                    woken.set()
+        self._oldest.clear()  # what was known of the oldest may be wrong
 
     async def newer(self, position: int) -> Sequence[Batch]:
         """Wait for something newer than `position`; what of it is in memory, in order."""

@@ -33,7 +33,7 @@ class Tail:
             self.end = End(opening.position, new_stream(now_ms), 0, FIRST_PREV, created_ms)
             self.started = {"reason": opening.reason, "previous": opening.previous}
             logger.info("stream %s begins: %s", self.end.stream, opening.reason)
-        elif newest is not None:
+        elif newest is not None and not opening.begun:
             self.end = End(newest.position, newest.stream, newest.seq, digest(newest.body), newest.created_ms)
 
     def noted(self, running: bool) -> Noted:

@@ -19,9 +19,9 @@ class Telling:
         """Uplink, position and the broker's words of each batch that is still to be named."""
         self._clock = clock
 
-    def take(self) -> list[Event]:
-        """The events that wait."""
-        events, self.events = self.events, []
+    def take(self, most: int) -> list[Event]:
+        """The oldest events that wait."""
+        events, self.events = self.events[:most], self.events[most:]
         return events
 
     def tell(self, event: Event) -> None:

@@ -139,21 +139,21 @@ def _between_neighbours(before: Batch | None, after: Batch, since_ms: int) -> li
     if after.seq > 1:  # the beginning of its stream is gone, and with it the word of what was before
         earliest = before.created_ms + 1 if before is not None else min(since_ms or began, began or after.created_ms)
         return [(earliest, after.created_ms)]
-    previous = _previous(after)
-    if previous is None:  # it was the first of all
+    earlier = previous(after)
+    if earlier is None:  # it was the first of all
         return []
     if before is None:
-        earliest = since_ms or began_ms(previous["stream"])
+        earliest = since_ms or began_ms(earlier["stream"])
         return [(earliest, began or after.created_ms)] if earliest else []
-    if previous["stream"] == before.stream and previous["last"] <= before.seq:
+    if earlier["stream"] == before.stream and earlier["last"] <= before.seq:
         return []
     return [(before.created_ms + 1, began or after.created_ms)]
 
 
-def _previous(first: Batch) -> dict[str, Any] | None:
+def previous(first: Batch) -> dict[str, Any] | None:
     """What the first batch of a stream says of the stream before."""
     for event in orjson.loads(plain(first.body))["events"]:
         if event["kind"] == "log.started":
-            previous: dict[str, Any] | None = event["data"]["previous"]
-            return previous
+            earlier: dict[str, Any] | None = event["data"]["previous"]
+            return earlier
     return None

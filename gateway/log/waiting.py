@@ -45,8 +45,11 @@ class Waiting:
         )
 
     async def release(self, store: Store, holding: Holding, entered: Told) -> Released | None:
-        """The next held readings that are due; they go before anything newer. Raises sqlite3.Error."""
+        """The next held readings that are due; they go before anything newer, except state to be kept, which does not
+        count them. Raises sqlite3.Error."""
         if self._released is None:
+            if self.pending.keeping:
+                return None
             due = self.releases.due(holding)
             if not due or self.aside:
                 return None
@@ -68,6 +71,8 @@ class Waiting:
             self.releases.done(self._released)
             self._released = None
         self._losses = Losses()
+        for segment in work.segments:
+            segment.committed.set()
 
     def is_there(self, attempt: Work, newest: int, held: int) -> bool:
         """Whether the commit of unknown outcome is in a log with these newest positions of batches and held rows; one

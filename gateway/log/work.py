@@ -53,17 +53,19 @@ class Work:
     generated: Sequence[Event] = ()
     cursors: Mapping[str, bytes] = field(default_factory=dict)
     states: Mapping[str, bytes | None] = field(default_factory=dict)
+    carried: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)  # kept by a file before this one
     aside: Sequence[Segment] = ()  # readings to be held back
     released: Sequence[int] = ()  # rows of `held` whose readings are in the segments
     room: Room | None = None
     look: Sequence[int] = ()  # positions whose time is wanted
     give_back: int = 0  # free pages to return to the file system afterwards
     batches: list[Batch] = field(default_factory=list)  # as encoded by the last attempt
+    ends: list[int] = field(default_factory=list)  # for each segment the newest position with it
 
     def __bool__(self) -> bool:
         return bool(
-            self.segments or self.own or self.generated or self.cursors or self.states or self.aside or self.released
-            or self.room or self.give_back
+            self.segments or self.own or self.generated or self.cursors or self.states or self.carried or self.aside
+            or self.released or self.room or self.give_back
         )  # fmt: skip
 
 
@@ -117,9 +119,11 @@ def _transaction(connection: sqlite3.Connection, work: Work) -> Done:
     unwritable: list[str] = []
     work.batches, end = encoded(work, [*work.generated, *work.own, *reports], unwritable)
     connection.executemany(INSERT, [columns(batch) for batch in work.batches])
+    for segment, position in zip(work.segments, work.ends, strict=False):
+        save(connection, {KEPT + name: value for name, value in segment.kept.items()}, position)
+    for name, (position, value) in work.carried.items():
+        save(connection, {KEPT + name: value}, position)
     states: dict[str, bytes | None] = {CURSOR + name: value for name, value in work.cursors.items()}
-    for segment in work.segments:
-        states.update((KEPT + name, value) for name, value in segment.kept.items())
     states.update(work.states)
     if evicted.positions and work.room:
         gone = work.room.gone.copy()
@@ -140,12 +144,15 @@ def encoded(work: Work, events: Sequence[Event], unwritable: list[str]) -> tuple
     """The batches of the segments, the log's own events in the first; and the newest batch after them."""
     batches: list[Batch] = []
     end = work.end
+    work.ends = []
     first = list(events)
     for segment in work.segments or ([Segment()] if events else []):
         if not (segment.readings or segment.windows or segment.events or first):
+            work.ends.append(end.position)
             continue
         body = _body(work, end, segment, [*first, *segment.events], unwritable)
         first = []
+        work.ends.append(end.position + 1)
         end = End(end.position + 1, end.stream, end.seq + 1, digest(body), work.created_ms)
         stored = pack(body, work.compression)
         batches.append(Batch(end.position, end.stream, end.seq, work.created_ms, stored))

@@ -8,18 +8,17 @@ commit again, or not ◄── is it there? ◄── complete checkpoint ◄─
 import asyncio
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from drivers.measure import Histogram
 from gateway.clock import Clock, ClockState
 from gateway.errors import LogError
 from gateway.log import checkpoints, reader
 from gateway.log.checkpoints import Checkpoints
-from gateway.log.database import is_damage, truncate
+from gateway.log.database import FAULTS, truncate
 from gateway.log.eviction import Report
+from gateway.log.faults import Faults
 from gateway.log.files import DAMAGED, Files
 from gateway.log.gathering import Pending, Segment
 from gateway.log.holding import Holding
@@ -44,8 +43,8 @@ logger = logging.getLogger("fieldgate.log")
 TRANSACTION_WEIGHT = 4 << 20
 """Content of one transaction at most, so that a long wait is worked off in steps and the WAL stays small."""
 
-RETRY_S = (0.1, 0.2, 0.5, 1.0)
-"""Waits between attempts while the disk fails; the last is repeated."""
+MOST_TOLD = 500
+"""Events of the log itself in one batch: some 100 KiB, which every broker accepts."""
 
 COMMIT_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -62,7 +61,7 @@ class Writer:
         self.commit_seconds = Histogram(COMMIT_BOUNDS_S)
         self.last_commit_s = clock.monotonic()
         self.last_before_ms = 0
-        self.trouble: str | None = None
+        self.faults = Faults(clock)
         self.entered: Callable[[Reading], None] = _ignore
         self.lost: Callable[[Reading], None] = _ignore
 
@@ -76,18 +75,15 @@ class Writer:
         self.ready = asyncio.Event()  # the store is open
         self.committing: asyncio.Task[None] | None = None
         self.gone_changed = False
-        self.origin: Mapping[str, Any] = {}
         self.holding = Holding(clock, options.hold_s, options.hold_until, options.release_ms, None)
 
         self._files = Files(Path(settings.path))
         self.salvaging = Salvaging(self._files, self.shelf, options.uplinks, settings.max_size)
         self._lock, self._mark = Lock(self._files.lock), Mark(self._files.mark)
-        self._broken: Exception | None = None
-        self._failures = 0
         self._attempt: Work | None = None  # the last commit, while its outcome is unknown
         self._opened = False
+        self._carried: dict[str, tuple[int, bytes]] = {}  # kept state that the file does not have yet
         self._wake = asyncio.Event()
-        self._saved = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._checkpoints = Checkpoints(options.gateway, signer, clock)
 
@@ -118,11 +114,6 @@ class Writer:
         """Commit now."""
         self._wake.set()
 
-    async def saved(self, name: str, value: bytes) -> None:
-        """Wait until this state is committed."""
-        while self.states.get(name, (0, b""))[1] != value:
-            await self._saved.wait()
-
     @property
     def pending(self) -> Pending:
         """What waits for its commit; after adding to it call `gathering` or `wake`."""
@@ -138,7 +129,7 @@ class Writer:
     async def run(self) -> None:
         """Commit what is added, for ever. Cancelling it never stops a commit half-way."""
         while True:
-            if self.store is None or self._broken is not None:
+            if self.store is None or self.faults.broken:
                 await self._heal_or_wait()
                 continue
             if self.salvaging.active and not self._wake.is_set():
@@ -151,31 +142,30 @@ class Writer:
     async def _salvage_step(self, store: Store) -> None:
         """One slice of a damaged file; at its end, what could not be had from it is told, and then it is put away."""
         try:
-            missing = await self.salvaging.step(store, self.upkeep.bytes, self.clock.now_ms())
+            missing = await self.salvaging.step(store)
+            self.faults.recovered()
             if missing is None:
                 return
             for report in missing:
                 self.report(report)
-            await self.commit()
-            if self.telling.events or self._broken is not None:
-                return  # the reports are not committed: the next start looks through the end of the file again
-            await self.salvaging.finish()
-            await self.salvaging.take_up(self.origin, self.states)
-        except (sqlite3.Error, OSError) as error:
-            self.broke(error)
+            while self.telling.events and not self.faults.broken:
+                await self.commit()
+            if self.faults.broken:
+                return  # the reports may not be committed: they wait, and the end of the file is looked at again
+            await self.salvaging.finish(store)
+            await self.salvaging.take_up(self.salvaging.origin, self.states)
+        except FAULTS as error:
+            self.faults.failed(error)
 
     async def _heal_or_wait(self) -> None:
         try:
             await self.heal()
         except LogError as error:  # another file than ours lies there now; it may be put right
-            self._trouble(error)
-        if self.store is None:
-            # a real wait: nothing tells when a disk has space again
-            await asyncio.sleep(RETRY_S[min(self._failures, len(RETRY_S)) - 1])
+            self.faults.failed(error)
+        await asyncio.sleep(self.faults.wait_s)  # a real wait: nothing tells when a disk has space again
 
     async def heal(self) -> None:
         """Open the log, or open it again after an error. A disk's trouble is noted; raises LogError."""
-        damage = isinstance(self._broken, sqlite3.Error) and is_damage(self._broken)
         if self.store is not None:
             store, self.store = self.store, None
             self.ready.clear()
@@ -186,7 +176,7 @@ class Writer:
             await asyncio.to_thread(self._lock.take)
             opening = await open_store(
                 self._files, self._mark, self.upkeep.wal_bytes, self.options.gateway, self.options.boot,
-                self.clock.now_ms(), running, str(self._broken) if damage else "",
+                self.clock.now_ms(), running, self.faults.damaged,
             )  # fmt: skip
             try:
                 held = await opening.store.call(reader.held)
@@ -195,38 +185,32 @@ class Writer:
             except BaseException:
                 await opening.store.abandon()
                 raise
-        except (sqlite3.Error, OSError) as error:
-            self._trouble(error)
+        except FAULTS as error:
+            self.faults.failed(error)
             return
         self._adopt(opening, held, before)
         try:
-            await self.salvaging.take_up(self.origin, self.states)
+            await self.salvaging.take_up(opening.origin, self.states)
         except OSError as error:
             logger.warning("a damaged log cannot be read now, its batches stay in it: %s", error)
-        self._broken = None
-        self._failures = 0
+        self.faults.opened()
         self.ready.set()
         self._wake.set()
 
-    def _trouble(self, error: Exception) -> None:
-        self._failures += 1
-        text = f"{type(error).__name__}: {error}"
-        if self.trouble is None:
-            logger.warning("the log cannot be written: %s; readings are kept in memory meanwhile", text)
-        self.trouble = text
-
     def broke(self, error: Exception) -> None:
         """The store failed: it is opened anew before anything else."""
-        if self._broken is None:
-            self._broken = error
-            self._wake.set()
+        self.faults.broke(error)
+        self._wake.set()
 
     def _adopt(self, opening: Opening, held: list[tuple[int, str]], before: Noted) -> None:
         """Go on from what was found."""
         standing, newest = opening.standing, opening.standing.newest
         attempt, self._attempt = self._attempt, None
-        self.origin = opening.origin
         position = opening.position
+        if self._opened:  # a file made anew has no memory of what was kept
+            kept = {name: state for name, state in self.states.items() if name.startswith(KEPT)}
+            self._carried = {name[len(KEPT) :]: state for name, state in kept.items() if name not in standing.states}
+            standing.states.update((name, state) for name, state in kept.items() if name not in standing.states)
         self.states = standing.states
         gone, settled = _runs(standing.states, GONE), {}
         for name in self.options.uplinks:
@@ -253,7 +237,6 @@ class Writer:
         self.waiting.releases.load(held)
         self._opened = True
         self.store = opening.store
-        self._states_saved()
 
     # Committing
 
@@ -262,7 +245,7 @@ class Writer:
         if self.committing is not None and not self.committing.done():
             await asyncio.wait({self.committing})
         store = self.store
-        if store is None or self._broken is not None:
+        if store is None or self.faults.broken:
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -270,7 +253,7 @@ class Writer:
         try:
             await self.telling.name_refused(store)
             work = await self._work(store, final)
-        except (sqlite3.Error, OSError) as error:
+        except FAULTS as error:
             self.broke(error)
             return
         if not work:
@@ -296,14 +279,14 @@ class Writer:
     def _around(self, segments: Sequence[Segment], state: ClockState, final: bool) -> Work:
         """The segments with what the log itself has to say and to save."""
         now_ms = self.clock.now_ms()
-        events = self.telling.take()
+        events = self.telling.take(MOST_TOLD)
         generated: list[Event] = []
         if self.tail.end.seq == 0:
             generated.append(Event(now_ms, "log.started", self.tail.started))
         elif self._checkpoints.due(bool(segments or events), final):
             generated.append(Event(now_ms, checkpoints.KIND, self._checkpoints.data(self.tail.end)))
         if losses := self.waiting.take_losses():
-            generated.append(Event(now_ms, "log.lost", losses.data(self.trouble or "memory")))
+            generated.append(Event(now_ms, "log.lost", losses.data(self.faults.trouble or "memory")))
         states: dict[str, bytes | None] = {}
         if self.gone_changed:
             states[GONE] = self.shelf.cursors.gone.written()
@@ -322,6 +305,7 @@ class Writer:
             generated=generated,
             cursors=self.shelf.cursors.written(),
             states=states,
+            carried=self._carried,
             room=self.upkeep.room(now_ms, self.holding.state(), self.shelf.cursors, self.shelf.newest),
             look=self.shelf.unknown(),
             give_back=self.upkeep.give_back,
@@ -330,21 +314,21 @@ class Writer:
     async def _execute(self, store: Store, work: Work) -> None:
         try:
             done = await store.call(commit, work, self._files, store.written)
-        except (sqlite3.Error, OSError) as error:
+        except FAULTS as error:
             self._attempt = work
-            self._trouble(error)
-            self.broke(error)
+            self.faults.failed(error)
             return
         self._apply(work, done)
+        self.faults.recovered()
 
     def _apply(self, work: Work, done: Done) -> None:
         """It is committed: show it."""
         self.tail.end = done.end
         self.waiting.committed(work)
-        for segment in work.segments:
+        for segment, position in zip(work.segments, work.ends, strict=False):
             for name, value in segment.kept.items():
-                self.states[KEPT + name] = (done.end.position, value)
-        self._states_saved()
+                self.states[KEPT + name] = (position, value)
+        self._carried = {}
         for first, last in done.evicted.positions:
             self.shelf.cursors.lose(first, last)
         for counts in (done.evicted.delivered, done.evicted.undelivered):
@@ -359,15 +343,8 @@ class Writer:
         self.waiting.releases.put(done.held)
         for words in done.unwritable:
             logger.error("left out of the log, it is no JSON: %s", words)
-        if self.trouble is not None:
-            logger.warning("the log is written again (it was: %s)", self.trouble)
-            self.trouble = None
         with contextlib.suppress(OSError):
             self._mark.write(self.tail.noted(running=True), durable=False)
-
-    def _states_saved(self) -> None:
-        self._saved.set()
-        self._saved = asyncio.Event()
 
     def _put_back(self, attempt: Work) -> None:
         """The commit of unknown outcome is not in the log: all of it waits again."""
@@ -384,11 +361,11 @@ class Writer:
         """Commit what is left, with a signed checkpoint, and leave a mark that nothing is missing."""
         if self.committing is not None:
             await asyncio.wait({self.committing})
-        if self.store is None or self._broken is not None:
+        if self.store is None or self.faults.broken:
             with contextlib.suppress(LogError):
                 await self.heal()
         if self.store is not None:
-            while self.waiting and self._broken is None:
+            while self.waiting and not self.faults.broken:
                 await self.commit()
             await self.commit(final=True)
         if self._timer is not None:
@@ -398,11 +375,11 @@ class Writer:
         self.ready.clear()
         if store is not None:
             try:
-                if self._broken is None:
+                if not self.faults.broken:
                     await store.call(truncate)
                     await asyncio.to_thread(self._mark.write, self.tail.noted(running=False), durable=True)
                 await store.close()
-            except (sqlite3.Error, OSError) as error:
+            except FAULTS as error:
                 logger.warning("the log was not closed cleanly: %s", error)
                 await store.abandon()
             store.written.end()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from drivers.measure import Histogram
-from gateway.batch import Batch, Feed
+from gateway.batch import Batch, Feed, Signal
 from gateway.broker import Connection, Lost
 from gateway.uplink.pace import Pace
 from gateway.uplink.ranges import Range, Ranges
@@ -119,8 +119,10 @@ class Delivery:
 
     async def backlog(self) -> None:
         """Send what the live lane does not, oldest first, and what was asked for, at the pace of the connection."""
+        recovered = self._feed.recovered(self._uplink)
         while True:
             self._more.clear()
+            recovered.clear()
             await self._oldest_first()
             if self._lanes.proof is not None and self._lanes.backlog.doubtful and self._lanes.refusals:
                 await self._send_backlog(self._lanes.proof, proof=True)
@@ -129,7 +131,7 @@ class Delivery:
                 await self._requested(request)
                 await self._either(self._more, request.answered)
             self._lanes.backlog.wants = False
-            await self._either(self._more, self._ranges.waiting)
+            await self._either(self._more, self._ranges.waiting, recovered)
 
     async def watch(self) -> None:
         """Raise Lost when a batch stays without an acknowledgement for too long."""
@@ -291,10 +293,10 @@ class Delivery:
             self._again.cancel()
         self._again = loop.call_later(wait_s, self._more.set)
 
-    async def _either(self, *events: asyncio.Event) -> None:
+    async def _either(self, *events: Signal) -> None:
         """Wait until one of the events is set."""
         if not any(event.is_set() for event in events):
-            tasks = [asyncio.ensure_future(event.wait()) for event in events]
+            tasks = [asyncio.create_task(_set(event)) for event in events]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -308,3 +310,7 @@ class Delivery:
                 await event.wait()
         except TimeoutError:
             return
+
+
+async def _set(event: Signal) -> None:
+    await event.wait()

@@ -23,6 +23,7 @@ class MemoryLog:
         self.gone: list[tuple[int, int]] = []
         self.now_ms = START_MS
         self._settled: dict[str, set[int]] = {}
+        self._recovered: dict[str, asyncio.Event] = {}
         self._remembered = remembered
         self._padding = "x" * padding
         self._newest = 0
@@ -85,6 +86,9 @@ class MemoryLog:
         done = self._settled.get(uplink, set()) | self.aside.get(uplink, {}).keys()
         open_ = [batch.created_ms for at, batch in self.batches.items() if at not in done]
         return len(open_), open_[0] if open_ else None
+
+    def recovered(self, uplink: str) -> asyncio.Event:
+        return self._recovered.setdefault(uplink, asyncio.Event())
 
     async def between(self, from_ms: int, to_ms: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
         await asyncio.sleep(0)
