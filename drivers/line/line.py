@@ -27,6 +27,8 @@ SHORTEST_GAP_S = 0.00175
 """Quiet time above 19,200 baud (Modbus over Serial Line V1.02 §2.5.1.1); below it is 3.5 characters."""
 DEAD_AFTER = 2
 """Timeouts in a row without one byte after which a network connection is given up as half-open."""
+MOST_BYTES = 4096
+"""Input without an answer in it after which an exchange ends: sixteen of the longest frames, so this is no noise."""
 SHOWN_BYTES = 32
 """Of an answer that is not whole, this many bytes are shown in its reason."""
 
@@ -48,6 +50,7 @@ class FieldLine(Connection):
         self._request: Request | None = None
         self._answer: asyncio.Future[bytes] | None = None
         self._asked_s = 0.0
+        self._heard = 0
         self._echo: bytes | None = None
         self._echoes = False
         self._unanswered = 0
@@ -107,6 +110,7 @@ class FieldLine(Connection):
             raise LineDown(self.state)  # lost while the line was quiet
         loop = self._loop
         del self._input[:]
+        self._heard = 0
         answer: asyncio.Future[bytes] = loop.create_future()
         self._answer = answer
         self._echo = request.frame if self._echoes else None
@@ -160,6 +164,10 @@ class FieldLine(Connection):
         answer, request = self._answer, self._request
         if answer is None or request is None or answer.done():
             self._stray()
+            return
+        self._heard += len(data)
+        if self._heard > MOST_BYTES:
+            answer.set_exception(Babbling(f"{self._heard} bytes came in, and no answer among them"))
             return
         self._input += data
         if self._echo is not None and not self._drop_echo(self._echo):

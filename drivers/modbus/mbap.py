@@ -5,6 +5,7 @@
 A stream that does not begin with a plausible header is skipped up to the next place that could be one.
 """
 
+import re
 from collections.abc import Callable
 
 from drivers.contract import Skip, Verdict, Whole
@@ -14,6 +15,8 @@ Input = bytes | bytearray
 HEADER = 7
 LENGTHS = range(2, 255)
 """Length field: unit, function and up to 252 bytes of data."""
+_HEADER = re.compile(rb"\0\0\0[\x02-\xfe]")
+"""Protocol id and length of a header."""
 
 
 class MbapTags:
@@ -33,9 +36,10 @@ def _end(data: Input) -> int | Skip | None:
     """Where the first frame ends, once it is whole."""
     size = len(data)
     if not _header_at(data, 0, size):
-        at = 1
-        while not _header_at(data, at, size):
-            at += 1
+        found = _HEADER.search(data, 3)
+        at = found.start() - 2 if found is not None else max(1, size - 5)
+        while found is None and not _header_at(data, at, size):
+            at += 1  # only the last bytes can be a header that is not whole
         return Skip(at, "noise")
     if size < 6:
         return None

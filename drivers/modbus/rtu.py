@@ -7,9 +7,14 @@ bytes are cut up: of all frames with a right CRC that the input holds, the one t
 Ours ends the exchange; another unit's is skipped and named; what stands before either is noise. Input that
 begins exactly as our answer must (unit, function, byte count) is waited for to its end, so that no part of its
 data can pass for a frame; if its CRC is then wrong, the exchange has failed.
+
+Another unit's frame must also make sense (a known exception, a byte count of whole registers, a coil that is on or
+off): a checksum for every place of a babbling line would cost more time than its bytes take on the wire.
 """
 
+import re
 from collections.abc import Callable
+from functools import cache
 
 from drivers.contract import Skip, Verdict, Whole
 from drivers.errors import BadReply
@@ -21,7 +26,6 @@ LONGEST = 256
 """Longest frame of the standard."""
 KEPT = 2 * LONGEST
 """Input without any frame in it is cut down when it gets longer: a babbling line must not fill the memory."""
-UNITS = range(1, 248)
 COUNTED = frozenset({1, 2, 3, 4, 12, 17, 20, 21, 23})
 """Functions whose answer carries its length in its third byte."""
 ECHOED = frozenset({5, 6, 8, 11, 15, 16})
@@ -64,19 +68,35 @@ def receiver(ask: Ask, sent: bytes) -> Callable[[Input], Verdict]:
 def first_frame(data: bytes, unit: int) -> tuple[int, int] | None:
     """(begin, end) of the frame with a right CRC that was complete first; of any unit, ours being `unit`."""
     best: tuple[int, int] | None = None
-    for at in range(len(data) - 4):
-        if data[at] != unit and data[at] not in UNITS:
-            continue
+    limit = len(data)
+    for found in _beginnings(unit).finditer(data, 0, max(0, limit - 2)):
+        at = found.start()
         function = data[at + 1]
+        end = at + 8
         if function & 0x80:
             end = at + 5
         elif function in COUNTED:
             end = at + 5 + data[at + 2]
-        elif function in ECHOED:
-            end = at + 8
-        else:
-            continue
-        limit = len(data) if best is None else best[1] - 1
         if end <= limit and crc16(data[at:end]) == 0:
             best = at, end
+            limit = end - 1
     return best
+
+
+@cache
+def _beginnings(unit: int) -> "re.Pattern[bytes]":
+    """Where a frame may begin: of our unit with any function that has one, of another one as far as it makes sense."""
+    counted, echoed = (re.escape(bytes(sorted(functions))) for functions in (COUNTED, ECHOED))
+    whole_registers = re.escape(bytes(range(2, 252, 2)))
+    ours = b"%b(?:[\x80-\xff]|[%b%b])" % (re.escape(bytes([unit])), counted, echoed)
+    others = b"[\x01-\xf7](?:%b)" % b"|".join(
+        (
+            rb"[\x80-\xff][\x01-\x0b]",  # exceptions of V1.1b3 §7
+            rb"[\x01\x02][\x01-\xfa]",  # up to 2000 bits
+            rb"[\x03\x04\x17][%b]" % whole_registers,
+            rb"[\x0c\x14\x15]",
+            rb"\x05..[\x00\xff]\x00",  # a coil that was set on or off
+            rb"[\x06\x08\x0b\x0f\x10]",
+        )
+    )
+    return re.compile(b"(?=%b|%b)" % (ours, others), re.DOTALL)

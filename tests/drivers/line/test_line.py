@@ -142,6 +142,20 @@ def test_line_that_never_pauses_ends_the_wait_after_one_timeout() -> None:
     assert line.faults["babbling"] == 1
 
 
+def test_input_without_end_is_not_searched_for_ever() -> None:
+    wire = HandWire(lambda sent: [(0.01 * (at + 1), b"\x05\x03\xff" * 400) for at in range(9)])
+
+    async def test(line: FieldLine) -> None:
+        error = await failing(line, ask(), Babbling)
+        assert error.why == "timeout: 4800 bytes came in, and no answer among them"
+        assert line.ready_at(5) > now()
+        await asyncio.sleep(5)
+        wire.answers = after(0.03, reply(5, 3))
+        assert await line.exchange(ask()) == b"\0\3"
+
+    assert played(wire, test, baudrate=115200).faults["babbling"] == 1
+
+
 def test_another_units_frame_is_skipped_and_the_answer_behind_it_taken() -> None:
     wire = HandWire(after(0.03, reply(6, 666) + reply(5, 2)))
 

@@ -1,5 +1,6 @@
 """Frames built and answers checked, with the worked examples of the standard and of instruments' manuals."""
 
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.contract import Request, Skip, Whole
 from drivers.errors import BadReply, Refused
-from drivers.modbus import codec
+from drivers.modbus import codec, rtu
 from drivers.modbus.ask import EXCEPTIONS
 from drivers.modbus.crc import crc16, lrc
 
@@ -221,6 +222,21 @@ def test_babble_does_not_fill_the_memory() -> None:
         skips, end = outcome(request, b"\xff\xfe\xfd" * 2000)
         assert end is None
         assert 6000 - sum(skip.upto for skip in skips) <= 600
+
+
+def test_babble_does_not_take_the_time_of_other_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checksum for every place, at every byte that comes in, would take longer than the bytes do on the wire."""
+    sums: list[int] = []
+
+    def counting(data: bytes) -> int:
+        sums.append(len(data))
+        return crc16(data)
+
+    monkeypatch.setattr(rtu, "crc16", counting)
+    request = asking(codec.read(1, 3, 0, 10), "rtu")
+    babble = random.Random(1).randbytes(500)
+    assert all(request.receive(babble[:size]) is None for size in range(1, 500))
+    assert len(sums) < 499 * 500 / 2 * 0.05
 
 
 @pytest.mark.parametrize(
