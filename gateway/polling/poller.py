@@ -29,6 +29,8 @@ NO_ANSWER = frozenset({"timeout", "crc"})
 """Results that cost the line its time and make the unit a suspect."""
 JOBS = 16
 """Commands that may wait for a line; more are refused at once."""
+ROUNDING_MS = 0.001
+"""A timer set to a whole millisecond may fire a rounding before it: without this the poller would turn in a circle."""
 STEP_TOLERANCE_MS = 50
 """Wall and monotonic lateness differ by more than this only when the clock was stepped in between."""
 
@@ -238,4 +240,4 @@ class Poller:
             self._waiter.set_result(None)
 
     def _now_ms(self, loop: asyncio.AbstractEventLoop) -> int:
-        return int(loop.time() * 1000) + self._offset_ms
+        return int(loop.time() * 1000 + ROUNDING_MS) + self._offset_ms
