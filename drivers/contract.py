@@ -9,10 +9,12 @@ driver has no clock, no schedule and no memory of the gateway.
            ◄── Sample ──        ◄── payload | FieldError ─
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
+
+from drivers.errors import FieldError
 
 
 class Flag(StrEnum):
@@ -113,13 +115,19 @@ class Tags(Protocol):
 
 
 class Line(Protocol):
-    """One port or endpoint. Only its poller's task may call `exchange` (a driver may pipeline on a tagged line)."""
+    """One port or endpoint. Only its poller's task may call `exchange` and `exchange_row`."""
 
     name: str
     in_flight: int
 
     async def exchange(self, request: Request) -> bytes:
         """Send, read until the codec says the answer is whole, return its payload. Raises FieldError."""
+
+    async def exchange_row(self, requests: Sequence[Request], most: int) -> list[bytes | FieldError]:
+        """Several questions to one unit in order, up to `most` under way at once, until one fails.
+
+        Returns payload or failure of those that were asked: fewer than `requests` when one of them failed.
+        """
 
     def ready_at(self, unit: Hashable) -> float:
         """Monotonic second from which `unit` may be asked again; 0.0 when it is not settling."""

@@ -10,7 +10,7 @@ or a cancellation the unit **settles** (drivers/line/settling.py); other units g
 
 import asyncio
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from drivers.contract import Request, Skip, Whole
 from drivers.errors import Babbling, BadReply, FieldError, LineDown, NoReply, Refused, Settling
@@ -96,6 +96,17 @@ class FieldLine(Connection):
             spent_s = self._loop.time() - started_s
             self.busy_s += spent_s
             self.exchange_seconds.observe(spent_s)
+
+    async def exchange_row(self, requests: Sequence[Request], most: int) -> list[bytes | FieldError]:
+        """See drivers/contract.py, Line. A line without tags has one question under way, whatever `most` says."""
+        answers: list[bytes | FieldError] = []
+        for request in requests:
+            try:
+                answers.append(await self.exchange(request))
+            except FieldError as error:
+                answers.append(error)
+                break
+        return answers
 
     async def _quiet(self, gap_s: float, limit_s: float) -> None:
         """Wait until nothing has been heard or said for `gap_s`. Raises Babbling when that never happens."""

@@ -6,7 +6,6 @@ refused block is looked into at once (drivers/modbus/reads.py) as far as half a 
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 
 from drivers.contract import Flag, Line, Request, Sample, Value
@@ -145,15 +144,14 @@ class ModbusDriver:
     async def _ask(self, reads: Sequence[Read], *, probing: bool) -> "Taken":
         """Exchange these reads, whatever refused ones split into, and if wished those that were excluded."""
         taken = Taken()
-        waiting = deque(reads)
+        waiting = list(reads)
         if probing:
             waiting.extend(map(self._read, self._reads.probes(asyncio.get_running_loop().time())))
         extra_s = self._extra_s
         while waiting:
-            # the line lowers its number when it finds that the device does not number its answers
-            at_once = min(self._most, self._line.in_flight, len(waiting))
-            several = [waiting.popleft() for _ in range(at_once)]
-            for read, answer in zip(several, await self._exchange(several), strict=True):
+            answers = await self._line.exchange_row([read.request for read in waiting], self._most)
+            parts: list[Read] = []
+            for read, answer in zip(waiting, answers, strict=False):
                 if isinstance(answer, bytes):
                     taken.answered.append((read, answer))
                     taken.changed |= self._reads.accepted(read.block)
@@ -164,10 +162,11 @@ class ModbusDriver:
                 elif answer.code in ADDRESS_EXCEPTIONS and (extra_s > 0 or len(read.block.atoms) == 1):
                     # without time left the block stays as it is, and is looked into at the next poll
                     now_s = asyncio.get_running_loop().time()
-                    parts = [self._read(part) for part in self._reads.refused(read.block, answer.why, now_s)]
-                    extra_s -= sum(part.exchange_s for part in parts)
-                    waiting.extendleft(reversed(parts))
+                    halves = [self._read(part) for part in self._reads.refused(read.block, answer.why, now_s)]
+                    extra_s -= sum(half.exchange_s for half in halves)
+                    parts += halves
                     taken.changed = True
+            waiting = [*parts, *waiting[len(answers) :]]
             if taken.silence is not None:
                 taken.failed.extend((read, taken.silence) for read in waiting)
                 break
@@ -213,21 +212,6 @@ class ModbusDriver:
         if taken.answered:
             causes.discard("excluded")
         return tuple(values), max(causes, key=SEVERITY.index, default="ok")
-
-    async def _exchange(self, reads: Sequence[Read]) -> list[bytes | FieldError]:
-        """Their payloads or why there is none, several under way at once."""
-        if len(reads) == 1:
-            try:
-                return [await self._line.exchange(reads[0].request)]
-            except FieldError as error:
-                return [error]
-        found = await asyncio.gather(*(self._line.exchange(one.request) for one in reads), return_exceptions=True)
-        answers: list[bytes | FieldError] = []
-        for one in found:
-            if isinstance(one, BaseException) and not isinstance(one, FieldError):
-                raise one
-            answers.append(one)
-        return answers
 
 
 class Taken:

@@ -14,6 +14,7 @@ from gateway.settings.problem import Problem
 from gateway.settings.profiles import Profile, load_profile
 from gateway.settings.quantities import Vocabulary
 from gateway.settings.site import quantities
+from tests.fakes.rows import Rows
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "profiles"
@@ -163,7 +164,7 @@ def test_its_protocol_is_there(name: str) -> None:
     assert catalogue.protocol(profile_of(name).keys.protocol).point
 
 
-class Replay:
+class Replay(Rows):
     """A line on which one request gets one recorded answer."""
 
     name = "replay"

@@ -13,12 +13,13 @@ from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.source import ModbusOptions, ModbusPoint
 from drivers.modbus.writing import WriteRefused
 from drivers.profile import InstrumentSpec, LineSpec
+from tests.fakes.rows import Rows
 
 TCP = LineSpec(name="l", kind="tcp", host="192.0.2.1", port=502, in_flight=4)
 TIMEOUT = "timeout: no answer in 1.0 s"
 
 
-class Instrument:
+class Instrument(Rows):
     """A line with one Modbus TCP unit on it: registers and coils in a dict, faults by hand."""
 
     def __init__(self, in_flight: int = 1) -> None:

@@ -11,9 +11,10 @@ from gateway.polling.poller import JOBS, LineBusyError, Polled, Poller
 from gateway.polling.silence import Silence
 from gateway.reading import Event, Reading
 from tests.fakes import virtual_time
+from tests.fakes.rows import Rows
 
 
-class Wire:
+class Wire(Rows):
     name = "forecourt"
     in_flight = 1
 
