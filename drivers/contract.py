@@ -88,7 +88,7 @@ class Request:
 
     `unit` keys settling and silence together with the line. `receive` is pure: it looks at all input since
     the request was sent and says what it is. `reply_bytes` is the expected length of a normal answer (for
-    wire time), 0 if not known.
+    wire time), 0 if not known. An empty `frame` only listens: for what an instrument says on its own after an answer.
     """
 
     unit: Hashable
@@ -99,6 +99,7 @@ class Request:
     first_byte_s: float | None = None  # give up earlier when not even one byte has come
     reply_bytes: int = 0
     settle_s: float | None = None  # quiet time of this instrument after a timeout; None: as the line has it
+    resend_s: float | None = None  # ask again when nothing has come for so long, within `timeout_s`; None: ask once
 
 
 class Tags(Protocol):

@@ -86,7 +86,7 @@ def run(protocol: str, count: int, seed: int, *, slowest_s: float = SLOWEST_S) -
     return result
 
 
-ADDRESSES: dict[str, int | str] = {"dlt645": "000000000001", "cjt188": "00000000000001", "mbus": 5}
+ADDRESSES: dict[str, int | str] = {"dlt645": "000000000001", "cjt188": "00000000000001", "mbus": 5, "sdi12": "3"}
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ FULLEST: Mapping[str, str] = {
     "dlt645": "energy/dlt645_three_phase",
     "cjt188": "heat/cjt188_heat_meter",
     "mbus": "heat/mbus_heat_meter",
+    "sdi12": "water/sdi12_water_probe",
 }
 """Protocol -> the shipped profile that has most to say."""
 

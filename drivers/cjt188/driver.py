@@ -39,6 +39,7 @@ class Reading:
         self.wire_bytes = FRAME_BYTES + options.wake, FRAME_BYTES + self.size
         ask = frame.Ask(options.kind, address_of(spec), options.identifier, options.order)
         self.request = frame.request(ask, spec.timeout_s, options.wake, self.wire_bytes[1])
+        self.request.settle_s = spec.settle_s
 
     async def ask(self, line: Line) -> Mapping[int, Raw]:
         """See Question."""

@@ -25,6 +25,7 @@ class Reading:
     identifier: str
     options: Dlt645Options
     timeout_s: float
+    settle_s: float | None = None
     places: list[tuple[int, Dlt645Point]] = field(default_factory=list)
 
     @property
@@ -49,7 +50,9 @@ class Reading:
         control = (0x01 if old else 0x11) + (number > 0)
         head = bytes.fromhex(self.identifier)[::-1]
         ask = frame.Ask(self.address, control, head, number if number and not old else None)
-        return frame.request(ask, self.timeout_s, self.options.wake, self.wire_bytes[1])
+        made = frame.request(ask, self.timeout_s, self.options.wake, self.wire_bytes[1])
+        made.settle_s = self.settle_s
+        return made
 
     async def ask(self, line: Line) -> Mapping[int, Raw]:
         """See Question."""
@@ -104,7 +107,9 @@ def readings(spec: InstrumentSpec) -> tuple[Reading, ...]:
             continue
         reading = found.get(point.identifier)
         if reading is None:
-            reading = found[point.identifier] = Reading(address, point.identifier, options, spec.timeout_s)
+            reading = found[point.identifier] = Reading(
+                address, point.identifier, options, spec.timeout_s, spec.settle_s
+            )
         reading.places.append((index, point))
     for reading in found.values():
         sizes = {point.layout.size for _, point in reading.places if point.part is not None}

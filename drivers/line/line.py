@@ -76,7 +76,7 @@ class FieldLine(Connection):
         self._asked_s = 0.0
         try:
             gap_s = max(self._gap_s, request.pause_s, self.spec.request_pause_s)
-            if self._last_byte_s + gap_s > started_s:
+            if request.frame and self._last_byte_s + gap_s > started_s:
                 await self._quiet(gap_s, request.timeout_s)
             return await self._ask(request)
         except (NoReply, BadReply) as error:
@@ -124,12 +124,13 @@ class FieldLine(Connection):
         self._heard = 0
         answer: asyncio.Future[bytes] = loop.create_future()
         self._answer = answer
-        self._echo = request.frame if self._echoes else None
-        if self.transcript is not None:
-            self.transcript.sent(request.frame)
+        self._echo = request.frame if self._echoes and request.frame else None
         asked_s = loop.time() + len(request.frame) * self._character_s
-        self._asked_s = self._last_byte_s = asked_s
-        self._wire.write(request.frame)
+        self._asked_s = asked_s
+        if request.frame:
+            self._send(request.frame, asked_s)
+            if request.resend_s is not None:
+                loop.call_at(asked_s + request.resend_s, self._send_again, answer, request)
         limit_s = request.timeout_s if request.first_byte_s is None else request.first_byte_s
         timer = loop.call_at(asked_s + limit_s, self._timed_out, answer, request, asked_s)
         try:
@@ -138,6 +139,24 @@ class FieldLine(Connection):
             timer.cancel()
         self._unanswered = 0
         return payload
+
+    def _send(self, frame: bytes, sent_s: float) -> None:
+        assert self._wire is not None
+        if self.transcript is not None:
+            self.transcript.sent(frame)
+        self._last_byte_s = sent_s
+        self._wire.write(frame)
+
+    def _send_again(self, answer: "asyncio.Future[bytes]", request: Request) -> None:
+        """The question once more, unless it is answered, or something has begun to come in."""
+        if answer.done() or self._wire is None:
+            return
+        assert request.resend_s is not None
+        sent_s = self._loop.time() + len(request.frame) * self._character_s
+        if not self._input:
+            self.faults["resent"] += 1
+            self._send(request.frame, sent_s)
+        self._loop.call_at(sent_s + request.resend_s, self._send_again, answer, request)
 
     def _timed_out(self, answer: "asyncio.Future[bytes]", request: Request, asked_s: float) -> None:
         if answer.done():
@@ -148,7 +167,7 @@ class FieldLine(Connection):
             return
         waited_s = self._loop.time() - asked_s
         heard = f", only {_shown(self._input)}" if self._input else ""
-        if not self._input:
+        if not self._input and request.frame:
             self._unanswered += 1
         answer.set_exception(NoReply(f"no answer in {waited_s:.1f} s{heard}"))
         self._give_up_when_dead()
@@ -222,7 +241,7 @@ class FieldLine(Connection):
 
     def _found_echo(self, request: Request) -> bool:
         """Whether the input begins with our own request: an adapter that hears itself. Said once, dropped for ever."""
-        if not self._input.startswith(request.frame):
+        if not request.frame or not self._input.startswith(request.frame):
             return False
         if not self._echoes:
             self._echoes = True

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from drivers.airtime import exchanges_s
 from drivers.asking import AskingDriver
-from drivers.contract import Flag, Line
+from drivers.contract import Flag, Line, Request
 from drivers.errors import BadReply
 from drivers.mbus import frame
 from drivers.mbus.records import Record, Telegram, telegram
@@ -31,6 +31,7 @@ class Readout:
         self._points = tuple(point for point in spec.points if isinstance(point, MbusPoint))
         self._options = options_of(spec)
         self._timeout_s = spec.timeout_s
+        self._settle_s = spec.settle_s
         self.address = frame.address(spec.address)
         self._resets = self._options.initialise and self.address.mask is None
         self._fcb: bool | None = None
@@ -45,9 +46,9 @@ class Readout:
         """See Question."""
         fcb, self._fcb = self._fcb, None
         if self.address.mask is not None:
-            await line.exchange(frame.select(self.address, self._timeout_s))
+            await self._exchange(line, frame.select(self.address, self._timeout_s))
         elif self._resets or fcb is None:
-            await line.exchange(frame.reset(self.address, self._timeout_s))
+            await self._exchange(line, frame.reset(self.address, self._timeout_s))
             fcb = True
         if fcb is None:
             fcb, more = True, True
@@ -65,9 +66,13 @@ class Readout:
         self._fcb = fcb
         return {index: chosen(point, telegrams) for index, point in enumerate(self._points)}
 
+    async def _exchange(self, line: Line, request: Request) -> bytes:
+        request.settle_s = self._settle_s
+        return await line.exchange(request)
+
     async def _telegram(self, line: Line, fcb: bool, before: bytes) -> tuple[bytes, Telegram]:
         request = frame.data_request(self.address, fcb, self._timeout_s, self._options.reply, before)
-        payload = await line.exchange(request)
+        payload = await self._exchange(line, request)
         found = telegram(payload)
         if not self.address.fits(found.header.identity or bytes(8)):
             seen = found.header.identity[:4][::-1].hex() or "without identification"

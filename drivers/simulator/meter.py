@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from drivers import frames, units
 from drivers.contract import Value
@@ -30,6 +30,14 @@ class Meter(Protocol):
 
     def wrongs(self, frame: bytes) -> Mapping[str, bytes]:
         """Good frames that are not the answer, by what is wrong with them; `decoy` is right but for its data."""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A meter that says something more, later."""
+
+    def follows(self, frame: bytes) -> Iterable[Send]:
+        """What goes on the wire after the answer to a request."""
 
 
 Mischief = Callable[[bytes, bytes, Mapping[str, bytes]], Iterable[Act]]
@@ -69,7 +77,8 @@ class MeterBus:
                 continue
             if self.mischief is not None:
                 return self.mischief(question, reply, meter.wrongs(question))
-            return (Send(reply, self.think_s),) if reply else ()
+            later = meter.follows(question) if isinstance(meter, Announcing) else ()
+            return (*((Send(reply, self.think_s),) if reply else ()), *later)
         return ()
 
 

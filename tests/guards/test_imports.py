@@ -43,7 +43,7 @@ PURE = (
     "drivers.modbus.words", "drivers.modbus.numbers", "drivers.modbus.flags", "drivers.modbus.plan",
     "drivers.modbus.load",
     "drivers.airtime", "drivers.frames", "drivers.status", "drivers.values",
-    "drivers.dlt645", "drivers.cjt188", "drivers.mbus",
+    "drivers.dlt645", "drivers.cjt188", "drivers.mbus", "drivers.sdi12.message", "drivers.sdi12.source",
     "gateway.reading", "gateway.batch", "gateway.polling.schedule", "gateway.polling.silence", "gateway.pipeline",
     "gateway.domain",
 )  # fmt: skip
