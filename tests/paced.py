@@ -97,7 +97,7 @@ def bus(units: Sequence[int]) -> Iterator[str]:
 @asynccontextmanager
 async def opened(path: str) -> AsyncIterator[tuple[LineSpec, FieldLine]]:
     """The real line on that path."""
-    spec = LineSpec(name="bus", kind="serial", path=path, baudrate=BAUDRATE, timeout_s=TIMEOUT_S)
+    spec = LineSpec(name="bus", kind="serial", path=path, baudrate=BAUDRATE, stopbits=2, timeout_s=TIMEOUT_S)
     line = open_line(spec, None)
     keeper = asyncio.create_task(line.run())
     try:

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Hashable, Sequence
 
+from drivers.airtime import character_s
 from drivers.contract import Request, Skip, Whole
 from drivers.errors import Babbling, BadReply, FieldError, LineDown, NoReply, Refused, Settling
 from drivers.line.connection import Connection, Opener
@@ -29,6 +30,8 @@ DEAD_AFTER = 2
 """Timeouts in a row without one byte after which a network connection is given up as half-open."""
 MOST_BYTES = 4096
 """Input without an answer in it after which an exchange ends: sixteen of the longest frames, so this is no noise."""
+RESPONSE_WEIGHT = 1 / 8
+"""Share of one answer in the running mean: some ten answers make it."""
 SHOWN_BYTES = 32
 """Of an answer that is not whole, this many bytes are shown in its reason."""
 
@@ -42,9 +45,9 @@ class FieldLine(Connection):
         self.busy_s = 0.0
         self.exchange_seconds = Histogram(EXCHANGE_BOUNDS_S)
         self._settling = Settlings()
-        characters_s = 11 / spec.baudrate  # start, 8 data, parity or second stop, stop
-        self._gap_s = max(3.5 * characters_s, SHORTEST_GAP_S) if spec.kind == "serial" else 0.0
-        self._character_s = characters_s if spec.kind == "serial" else 0.0
+        # the standard counts 11 bits a character: start, 8 data, parity or second stop, stop
+        self._gap_s = max(3.5 * 11 / spec.baudrate, SHORTEST_GAP_S) if spec.kind == "serial" else 0.0
+        self._character_s = character_s(spec)
         self._last_byte_s = 0.0
         self._input = bytearray()
         self._request: Request | None = None
@@ -54,6 +57,8 @@ class FieldLine(Connection):
         self._echo: bytes | None = None
         self._echoes = False
         self._unanswered = 0
+        self.response_s: dict[Hashable, float] = {}
+        """Running mean of how long each unit thinks before it answers; on a serial line, without the wire time."""
 
     @property
     def lateness_s(self) -> dict[Hashable, float]:
@@ -138,6 +143,10 @@ class FieldLine(Connection):
         finally:
             timer.cancel()
         self._unanswered = 0
+        if self._character_s and request.reply_bytes:
+            thought_s = max(0.0, self._last_byte_s - asked_s - request.reply_bytes * self._character_s)
+            mean_s = self.response_s.get(request.unit, thought_s)
+            self.response_s[request.unit] = mean_s + RESPONSE_WEIGHT * (thought_s - mean_s)
         return payload
 
     def _send(self, frame: bytes, sent_s: float) -> None:
@@ -220,7 +229,7 @@ class FieldLine(Connection):
         if not self._found_echo(request):
             self.faults[verdict.fault] += 1
             if verdict.unit is not None:
-                self._settling.heard(verdict.unit, self._last_byte_s)
+                self._heard_late(verdict.unit)
             del self._input[: verdict.upto]
 
     def _whole(self, verdict: Whole, answer: "asyncio.Future[bytes]") -> None:
@@ -254,7 +263,17 @@ class FieldLine(Connection):
         """Input that nobody asked for now: late if some unit is settling, noise otherwise."""
         units = self._settling.at(self._last_byte_s)
         self.faults["late" if units else "noise"] += 1
-        self._settling.heard_any(units, self._last_byte_s)
+        for unit in units:
+            self._heard_late(unit)
+
+    def _heard_late(self, unit: Hashable) -> None:
+        """What has come in may be this unit's late answer."""
+        if (settle_s := self._settling.heard(unit, self._last_byte_s)) is not None:
+            late_s = self._settling.late_s[unit]
+            words = (
+                "unit %s on line %s answers %.1f s after a question and settles for %.1f s; is its timeout too short?"
+            )
+            log.warning(words, unit, self.name, late_s, settle_s)
 
     # -- settling and counting ----------------------------------------------------------------------------
 

@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import os
+import termios
 from pathlib import Path
 
 import serial
 
+from drivers.airtime import character_s
 from drivers.errors import LineDown, PortHeld
 from drivers.line import rs485
 from drivers.line.serial_wire import SerialWire
@@ -36,11 +38,6 @@ async def open_serial(spec: LineSpec, received: Received, lost: Lost) -> Wire:
         raise LineDown(f"{spec.path}: {error}") from error
 
 
-def character_s(spec: LineSpec) -> float:
-    """Wire time of one character: start bit, data, parity, stop bits."""
-    return (1 + spec.bytesize + (spec.parity != "none") + spec.stopbits) / spec.baudrate
-
-
 def _open(spec: LineSpec) -> serial.Serial:
     assert spec.path is not None
     try:
@@ -59,6 +56,9 @@ def _open(spec: LineSpec) -> serial.Serial:
         raise LineDown(f"{spec.path}: {_reason(spec.path, error)}") from error
     except (OSError, ValueError) as error:
         raise LineDown(f"{spec.path}: {error}") from error
+    except termios.error as error:  # no OSError; pyserial lets it through
+        words = f"takes no {spec.baudrate} baud, {spec.bytesize} bits, parity {spec.parity}, {spec.stopbits} stop bits"
+        raise LineDown(f"{spec.path}: {words}: {error.args[-1]}") from error
     _shorten_latency(spec.path)
     return port
 

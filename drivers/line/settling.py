@@ -6,7 +6,7 @@ time covers gets a longer one, up to `MOST` of what is set: who answers later th
 Times are seconds of one clock, passed in.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 
 TIMEOUTS = 3
 """Default settling time in timeouts (contract.md §3)."""
@@ -34,27 +34,26 @@ class Settling:
         self._base[unit] = base_s
         self.until[unit] = asked_s + max(base_s, self._longer.get(unit, 0.0))
 
-    def heard(self, unit: Hashable, now_s: float) -> None:
-        """A byte or frame that may be its late answer: measure it, and let it settle on from here."""
+    def heard(self, unit: Hashable, now_s: float) -> float | None:
+        """A byte or frame that may be its late answer: measure it, and let it settle on from here.
+
+        Returns its new settling time where this one has made it longer.
+        """
         if unit not in self.until:
-            return
+            return None
         base_s, late_s = self._base[unit], now_s - self._asked[unit]
         if late_s > MOST * base_s:
-            return  # whatever this is, it is no answer to that question
+            return None  # whatever this is, it is no answer to that question
         self.late_s[unit] = max(late_s, self.late_s.get(unit, 0.0))
-        settle_s = max(base_s, self._longer.get(unit, 0.0))
-        if late_s * MARGIN > settle_s:
-            settle_s = self._longer[unit] = min(late_s * MARGIN, MOST * base_s)
+        before_s = max(base_s, self._longer.get(unit, 0.0))
+        settle_s = max(before_s, min(late_s * MARGIN, MOST * base_s))
+        self._longer[unit] = settle_s
         self.until[unit] = min(now_s + settle_s, self._asked[unit] + MOST * base_s)
+        return settle_s if settle_s > before_s else None
 
     def at(self, now_s: float) -> list[Hashable]:
         """The units that settle now."""
         return [unit for unit, until_s in self.until.items() if until_s > now_s]
-
-    def heard_any(self, units: Iterable[Hashable], now_s: float) -> None:
-        """Input that tells nothing of whose it is: it may be the late answer of any of them."""
-        for unit in tuple(units):
-            self.heard(unit, now_s)
 
     def end(self, unit: Hashable) -> None:
         """It has settled, or may be asked for another reason."""

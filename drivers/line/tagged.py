@@ -251,7 +251,8 @@ class TaggedLine(FieldLine):
         if asked is None:
             self.faults["late"] += 1
             self._unanswered = 0  # it talks: the connection is not half-open
-            self._settling.heard_any(self._settling.at(self._last_byte_s), self._last_byte_s)
+            for unit in self._settling.at(self._last_byte_s):
+                self._heard_late(unit)
             return
         try:
             verdict = asked.request.receive(frame)
@@ -277,7 +278,7 @@ class TaggedLine(FieldLine):
             return
         self.faults[verdict.fault] += 1
         if verdict.unit is not None:
-            self._settling.heard(verdict.unit, self._last_byte_s)
+            self._heard_late(verdict.unit)
 
     def _learn(self, *, numbered: bool) -> None:
         """What an answer shows of the device."""

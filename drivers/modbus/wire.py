@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from drivers.airtime import character_s
 from drivers.profile import LineSpec
 
 SERIAL_RESPONSE_S = 0.02
@@ -28,9 +29,9 @@ class Wire:
         ascii_framing = line.framing == "ascii"
         if line.kind != "serial":
             return cls(0.0, 0.0, ascii_framing)
-        character_s = (1 + line.bytesize + (line.parity != "none") + line.stopbits) / line.baudrate
-        quiet_s = 0.0 if ascii_framing else max(3.5 * character_s, SHORTEST_QUIET_S)
-        return cls(character_s, max(quiet_s, line.request_pause_s), ascii_framing)
+        byte_s = character_s(line)
+        quiet_s = 0.0 if ascii_framing else max(3.5 * byte_s, SHORTEST_QUIET_S)
+        return cls(byte_s, max(quiet_s, line.request_pause_s), ascii_framing)
 
     @property
     def is_serial(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from drivers.airtime import character_s
 from drivers.profile import InstrumentSpec, LineSpec
 from drivers.simulator.behaviour import behaviour, scenes
 from drivers.simulator.meter import Meter, MeterBus, MeterStream, MixedBus, MixedStream, Readings
@@ -82,15 +83,10 @@ def _bus(
 async def _opened(stack: AsyncExitStack, line: LineSpec, slave: Bus, framing: Callable[[], Stream]) -> LineSpec:
     if line.kind == "serial":
         pty = await stack.enter_async_context(PtyPort(slave, framing, character_s(line)))
-        return line.model_copy(update={"path": pty.path})
+        return line.model_copy(update={"path": pty.path, "parity": "none"})  # a pseudo-terminal takes no parity
     if line.kind == "udp":
         udp = await stack.enter_async_context(UdpPort(slave, framing))
         return line.model_copy(update={"host": "127.0.0.1", "port": udp.port})
     tcp = await stack.enter_async_context(TcpPort(slave, framing))
     plain = {"kind": "tcp", "ca_file": None, "cert_file": None, "key_file": None}
     return line.model_copy(update={"host": "127.0.0.1", "port": tcp.port, **(plain if line.kind == "tls" else {})})
-
-
-def character_s(line: LineSpec) -> float:
-    """Wire time of one character: start bit, data, parity, stop bits."""
-    return (1 + line.bytesize + (line.parity != "none") + line.stopbits) / line.baudrate

@@ -16,8 +16,8 @@ from drivers.profile import LineSpec
 from tests.fakes import virtual_time
 from tests.fakes.instrument_wire import HandWire, Heard
 
-CHARACTER_S = 11 / 9600
-GAP_S = 3.5 * CHARACTER_S
+CHARACTER_S = 10 / 9600
+GAP_S = 3.5 * 11 / 9600
 SENDING_S = 8 * CHARACTER_S
 
 
@@ -241,6 +241,23 @@ class TestSettling:
 
         assert played(wire, test).faults == {"timeout": 1, "late": 1}
 
+    def test_a_unit_that_answers_later_than_it_settles_is_told_and_settles_longer(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        wire = HandWire(after(2.5 + SENDING_S, reply(5, 1)))
+
+        async def test(line: FieldLine) -> None:
+            for _ in range(2):
+                await failing(line, ask(), NoReply)
+                asked_s = wire.sent[-1][0] + SENDING_S
+                await asyncio.sleep(2)
+                assert line.ready_at(5) == pytest.approx(asked_s + 2.5 + 1.5 * 2.5)
+                await asyncio.sleep(line.ready_at(5) - now())
+
+        with caplog.at_level(logging.WARNING):
+            played(wire, test)
+        assert caplog.text.count("unit 5 on line bus answers 2.5 s after a question and settles for 3.8 s") == 1
+
     def test_lasts_three_timeouts_of_the_instrument_or_what_is_set(self) -> None:
         for request, keys, settle_s in [
             (ask(), {}, 3.0),
@@ -296,6 +313,26 @@ class TestSettling:
         assert played(wire, test).faults == {"exception_2": 2}
 
 
+def test_time_that_a_unit_thinks_is_measured_without_the_wires() -> None:
+    thinks_s = [0.1]
+
+    def answers(sent: bytes) -> Heard:
+        right = reply(sent[0], 8)
+        return [(SENDING_S + thinks_s[0] + (at + 1) * CHARACTER_S, right[at : at + 1]) for at in range(len(right))]
+
+    async def test(line: FieldLine) -> None:
+        await line.exchange(ask())
+        assert line.response_s == {5: pytest.approx(0.1)}
+        thinks_s[0] = 0.3
+        await line.exchange(ask())
+        assert line.response_s == {5: pytest.approx(0.125)}
+        for _ in range(60):
+            await line.exchange(ask())
+        assert line.response_s == {5: pytest.approx(0.3, rel=0.01)}
+
+    played(HandWire(answers), test)
+
+
 class TestLimits:
     def test_first_byte_may_have_a_shorter_limit_than_the_whole(self) -> None:
         wire = HandWire()
@@ -322,7 +359,7 @@ class TestLimits:
         played(wire, test)
 
     def test_time_on_the_wire_is_not_the_instruments(self) -> None:
-        wire = HandWire(after(1.0 + 8 * 11 / 300 - 0.001, reply(5, 8)))
+        wire = HandWire(after(1.0 + 8 * 10 / 300 - 0.001, reply(5, 8)))
 
         async def test(line: FieldLine) -> None:
             assert await line.exchange(ask()) == b"\0\x08"

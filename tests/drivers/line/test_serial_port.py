@@ -13,9 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from drivers.airtime import character_s
 from drivers.errors import LineDown, PortHeld
 from drivers.line import rs485
-from drivers.line.serial_port import character_s, open_serial
+from drivers.line.serial_port import open_serial
 from drivers.line.wire import Wire
 from drivers.profile import LineSpec
 from tests import replug
@@ -109,6 +110,12 @@ async def test_port_that_is_not_there_is_named() -> None:
     spec = LineSpec(name="bus", kind="serial", path="/dev/serial/by-id/none")
     with pytest.raises(LineDown, match=r"^/dev/serial/by-id/none: no such device$"):
         await open_serial(spec, lambda data: None, lambda why: None)
+
+
+async def test_settings_that_the_port_does_not_take_are_told(pair: Pair) -> None:
+    (await pair.open()).close()  # from here on parity is all that changes, and a pseudo-terminal has none
+    with pytest.raises(LineDown, match=rf"^{pair.path}: takes no 9600 baud, 8 bits, parity even, 1 stop bits: "):
+        await pair.open(parity="even")
 
 
 async def test_port_of_another_process_is_left_alone_and_its_holder_named(pair: Pair) -> None:

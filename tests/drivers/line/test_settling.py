@@ -1,5 +1,6 @@
 """Settling: until when a unit is left alone, and how late its answers have come."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,11 +22,12 @@ def test_a_unit_settles_from_its_question_and_longer_from_each_byte_after() -> N
 def test_an_answer_later_than_the_settling_time_makes_it_longer_for_good() -> None:
     settling = Settling()
     settling.begin(5, 100.0, 3.0)
-    settling.heard(5, 102.8)
-    assert settling.until[5] == 102.8 + MARGIN * 2.8
+    assert settling.heard(5, 102.8) == pytest.approx(MARGIN * 2.8)
+    assert settling.heard(5, 102.8) is None
+    assert settling.until[5] == pytest.approx(102.8 + MARGIN * 2.8)
     settling.end(5)
     settling.begin(5, 200.0, 3.0)
-    assert settling.until[5] == 200.0 + MARGIN * 2.8
+    assert settling.until[5] == pytest.approx(200.0 + MARGIN * 2.8)
 
 
 def test_an_earlier_late_answer_does_not_make_it_shorter() -> None:
@@ -48,7 +50,8 @@ def test_noise_on_the_line_never_keeps_a_unit_silent_for_longer_than_the_bound(
     now_s = 50.0
     for pause_s in pauses:
         now_s += pause_s
-        settling.heard_any(settling.at(now_s), now_s)
+        for unit in settling.at(now_s):
+            settling.heard(unit, now_s)
         assert settling.until["a"] <= 50.0 + MOST * base_s
     settling.begin("a", 1e6, base_s)
     assert settling.until["a"] <= 1e6 + MOST * base_s

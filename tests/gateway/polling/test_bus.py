@@ -46,7 +46,14 @@ def polled(
     """What the poller hands on in that time."""
 
     async def main() -> list[Reading]:
-        spec = LineSpec(name="bus", kind="serial", path="/dev/bus", baudrate=paced.BAUDRATE, timeout_s=paced.TIMEOUT_S)
+        spec = LineSpec(
+            name="bus",
+            kind="serial",
+            path="/dev/bus",
+            baudrate=paced.BAUDRATE,
+            stopbits=2,
+            timeout_s=paced.TIMEOUT_S,
+        )
         line = FieldLine(spec, wire.open)
         keeper = asyncio.create_task(line.run())
         await line.wait_up(5)
