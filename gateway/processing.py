@@ -1,22 +1,30 @@
 """The pipeline of a site, built from its settings."""
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from drivers.profile import InstrumentSpec, Point
+from gateway.domain.expression import parse
+from gateway.domain.functions import FUNCTIONS
 from gateway.domain.windows import WindowKeys
+from gateway.pipeline.derived import Derivation, Formula
 from gateway.pipeline.pipeline import Pipeline
-from gateway.pipeline.windows import Windowed
+from gateway.pipeline.windows import MeansFormula, Windowed
 from gateway.settings import Site
+from gateway.settings.derived import DerivedSpec
 
 
 def pipeline_of(site: Site) -> Pipeline:
     """Every step that the site file and its profiles ask for."""
     windows: dict[str, Windowed] = {}
-    for spec in site.instruments:
+    for spec in site.everything:
         keys = site.steps[spec.id].windows
         if keys is not None and keys.periods and (wanted := _windowed(spec, keys)).points:
             windows[spec.id] = wanted
-    return Pipeline(ZoneInfo(site.timezone), windows)
+    for one in site.derived:
+        if one.of_means and one.spec.id in windows:
+            windows[one.spec.id] = replace(windows[one.spec.id], means=_of_means(one))
+    return Pipeline(ZoneInfo(site.timezone), windows, site.steps, [_derivation(one) for one in site.derived])
 
 
 def _windowed(spec: InstrumentSpec, keys: WindowKeys) -> Windowed:
@@ -28,3 +36,14 @@ def _is_number(point: Point) -> bool:
     """Whether a mean of the point means something: no text, no codes."""
     text = getattr(point, "type", None) == "string" or getattr(point, "states", None) is not None
     return not text and point.quantity != "state"
+
+
+def _of_means(one: DerivedSpec) -> tuple[MeansFormula, ...]:
+    return tuple(MeansFormula(name, parse(one.formulas[name], FUNCTIONS), one.constants) for name in one.of_means)
+
+
+def _derivation(one: DerivedSpec) -> Derivation:
+    ranges = {point.id: point.range for point in one.spec.points}
+    formulas = tuple(Formula(name, parse(text, FUNCTIONS), ranges[name]) for name, text in one.formulas.items())
+    inputs = {name: (source.split("/")[0], source.split("/")[1]) for name, source in one.inputs.items()}
+    return Derivation(one.spec.id, one.at, inputs, one.constants, formulas, round(one.max_age_s * 1000))

@@ -126,7 +126,7 @@ class Gateway:
         if (kept := self.log.kept("marks")) is not None:
             self.marks = Marks.from_bytes(kept[1])
         self.pollers = self._pollers()
-        body = catalogue(site.gateway_id, site.hash, signer.key, site.instruments)
+        body = catalogue(site.gateway_id, site.hash, signer.key, site.everything)
         commands = self._commands() if site.commands.allow else None
         self.uplinks = {name: self._uplink(name, body, commands) for name in site.uplinks}
         self.health = Health(
@@ -167,7 +167,21 @@ class Gateway:
 
     def emit(self, reading: Reading) -> None:
         """Every reading on its way from a poller into the log."""
-        self.log.add(self.marks.applied(reading))
+        marked = self.marks.applied(reading)
+        if reading.instrument not in self.pipeline:
+            self.log.add(marked)
+            return
+        # while readings are held back under a wrong clock, nothing is thinned: they get their stamps later
+        passed = self.pipeline.passed(marked, thin=not self.log.holding)
+        for one in passed.readings:
+            self.log.add(one)
+        for one in passed.unchanged:
+            self.completeness.count_unchanged(one.instrument, one.ts_ms - one.lag_ms, len(one.points))
+            self.pipeline.entered(one)
+        for event in passed.events:
+            self.tell(event)
+        if passed.events:
+            self._keep_steps()
 
     def tell(self, event: Event) -> None:
         """Every event on its way into the log."""
@@ -270,6 +284,11 @@ class Gateway:
                 self.completeness.count_body(body)
             if batch.position > windowed:
                 self.pipeline.count_body(body)
+        if (kept := log.kept("steps")) is not None:
+            try:
+                self.pipeline.restore(kept[1])
+            except ValueError as error:
+                logger.warning("checks, limits and watched parameters begin anew: %s", error)
         log.on_entered(self._entered)
         log.on_lost(self._lost)
         now_ms = self.clock.now_ms()
@@ -351,6 +370,8 @@ class Gateway:
                 self.log.add_window(window)
             for event in (*events, *self.completeness.events(now_ms), *ended):
                 self.tell(event)
+            if events:
+                self._keep_steps()
             if ended:
                 self._keep_marks()
             if self.clock.monotonic() - self._kept_s >= KEEP_EVERY_S:
@@ -371,6 +392,14 @@ class Gateway:
     def _keep_account(self) -> None:
         self._kept_s = self.clock.monotonic()
         self.log.keep("completeness", self.completeness.state())
+        self._keep_steps()
+        if self.pipeline.thins:
+            self._keep_windows()  # the polls that were kept out of the feed are known only here
+
+    def _keep_steps(self) -> None:
+        """With the event that was told last, so that it is neither told twice nor forgotten."""
+        if self.pipeline.steps:
+            self.log.keep("steps", self.pipeline.state())
 
     def _keep_windows(self) -> None:
         self._windows_kept_s = self.clock.monotonic()

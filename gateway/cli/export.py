@@ -158,7 +158,7 @@ def _bundle(archive: "Archive", site: "Site", out: Path, from_ms: int, to_ms: in
 def _units(site: "Site | None") -> "Mapping[tuple[str, str], str]":
     if site is None:
         return {}
-    return {(spec.id, point.id): point.unit or "" for spec in site.instruments for point in spec.points}
+    return {(spec.id, point.id): point.unit or "" for spec in site.everything for point in spec.points}
 
 
 def _refuse_damage(archive: "Archive", damaged: list[str]) -> None:

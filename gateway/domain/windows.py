@@ -18,8 +18,10 @@ LENGTHS_MS: dict[str, int] = {
     "1h": HOUR_MS,
 }  # fmt: skip
 """Length of each window; a day has 23 to 25 hours."""
+UNIT_MS = {"s": 1000, "min": MINUTE_MS, "h": HOUR_MS}
+"""Length of the time that a rate is per."""
 
-SEVERITY = "BDFCMSTN"
+SEVERITY = "BDFTCMSN"
 """Flags, the worst first: where several hold, or are equally frequent, the first counts."""
 
 
@@ -47,6 +49,8 @@ class WindowKeys(Checked):
     """Windows that are published; none: no windows."""
     points: tuple[Name, ...] | None = None
     """The points; default all that are numbers or true/false."""
+    totals: dict[Name, Literal["s", "min", "h"]] = Field(default_factory=dict)
+    """Points that are a rate per second, minute or hour: their windows have a `total`, the rate times the time."""
     minute: WindowRule | None = None
     """Rule of the minute, in place of the system's."""
     hour: WindowRule | None = None

@@ -1,24 +1,111 @@
 """The steps between poller and log, joined: the one object that run.py knows.
 
-    poller ─ marks ─► passed ─► log ─ entered ─► windows
-                                                    └─ due ─► log
+    poller ─ marks ─► contacts ─► checks ─► limits, watch ─► deadband ─► log ─ entered ─► windows ─► log
+                                     └─► derived instruments, which go the same way          └─► limits of windows
 
 Which instrument has which steps is decided once, when it is built; an instrument without any costs one look-up.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
+import orjson
+
+from gateway.domain.steps import StepKeys
+from gateway.pipeline.checks import Checks
+from gateway.pipeline.contacts import Contacts
+from gateway.pipeline.deadband import Thinning
+from gateway.pipeline.derived import Derivation, Derived
+from gateway.pipeline.flagging import Doubt, flagged
+from gateway.pipeline.limits import Limits
+from gateway.pipeline.watch import Watch
 from gateway.pipeline.windows import Windowed, Windows
 from gateway.reading import Event, Reading, Window
+
+
+@dataclass(slots=True)
+class Passed:
+    """What became of one reading: what goes into the log, what happened, and polls that said nothing new."""
+
+    readings: list[Reading] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    unchanged: list[Reading] = field(default_factory=list)
+
+
+class _Steps:
+    """The steps of one instrument."""
+
+    def __init__(self, instrument: str, keys: StepKeys) -> None:
+        self.checks = Checks(keys.checks) if keys.checks else None
+        self.limits = Limits(instrument, keys.limits) if keys.limits else None
+        self.watch = Watch(keys.watch) if keys.watch else None
+        self.contacts = Contacts(instrument, keys.marks) if keys.marks else None
+        self.thinning = Thinning(keys.deadband) if keys.deadband else None
+        named = {"checks": self.checks, "limits": self.limits, "watch": self.watch, "contacts": self.contacts}
+        self.kept = {name: step for name, step in named.items() if step is not None}
+
+    def __bool__(self) -> bool:
+        return bool(self.kept) or self.thinning is not None
 
 
 class Pipeline:
     """All steps of one site."""
 
-    def __init__(self, zone: tzinfo, windows: Mapping[str, Windowed]) -> None:
+    def __init__(
+        self,
+        zone: tzinfo,
+        windows: Mapping[str, Windowed],
+        steps: Mapping[str, StepKeys] | None = None,
+        derivations: Iterable[Derivation] = (),
+    ) -> None:
         self.windows = Windows(zone, windows)
+        made = {name: _Steps(name, keys) for name, keys in (steps or {}).items()}
+        self.steps = {name: one for name, one in made.items() if one}
+        self._derived: dict[str, list[Derived]] = defaultdict(list)
+        for derivation in derivations:
+            derived = Derived(derivation)
+            for source in derived.sources():
+                self._derived[source].append(derived)
+        self._contacts: dict[str, list[Contacts]] = defaultdict(list)
+        for one in self.steps.values():
+            for source in one.contacts.sources() if one.contacts is not None else ():
+                self._contacts[source].append(one.contacts)  # type: ignore[arg-type]
+        self._busy = {*self.steps, *self._derived, *self._contacts}
+
+    @property
+    def thins(self) -> bool:
+        """Whether polls may be kept out of the feed; windows then know more than the feed tells."""
+        return any(one.thinning is not None for one in self.steps.values())
+
+    def __contains__(self, instrument: str) -> bool:
+        return instrument in self._busy
+
+    def passed(self, reading: Reading, thin: bool = True) -> Passed:
+        """One reading through all steps of its instrument; `thin` False: nothing is kept out of the feed."""
+        passed = Passed()
+        self._pass(reading, thin, passed)
+        return passed
+
+    def _pass(self, reading: Reading, thin: bool, passed: Passed) -> None:
+        for contacts in self._contacts.get(reading.instrument, ()):
+            passed.events += contacts.look(reading)
+        steps = self.steps.get(reading.instrument)
+        unchanged = False
+        if steps is not None:
+            reading = _flagged(steps, reading, passed.events)
+            if steps.watch is not None:
+                passed.events += steps.watch.look(reading)
+            if steps.limits is not None:
+                passed.events += steps.limits.look(reading)
+            unchanged = thin and steps.thinning is not None and steps.thinning.unchanged(reading)
+        (passed.unchanged if unchanged else passed.readings).append(reading)
+        for derived in self._derived.get(reading.instrument, ()):
+            made = derived.look(reading)
+            if made is not None:
+                self._pass(made, thin, passed)
 
     def entered(self, reading: Reading) -> None:
         """A reading that takes its place in the log, with its final stamp."""
@@ -34,4 +121,45 @@ class Pipeline:
 
     def due(self, now_ms: int) -> tuple[list[Window], list[Event]]:
         """What is due by the clock: windows that are over, and events."""
-        return self.windows.due(now_ms), self.windows.late(now_ms)
+        windows = self.windows.due(now_ms)
+        events = self.windows.late(now_ms)
+        for window in windows:
+            steps = self.steps.get(window.instrument)
+            if steps is not None and steps.limits is not None:
+                events += steps.limits.look_at_window(window, now_ms)
+        return windows, events
+
+    def state(self) -> bytes:
+        """Where every step but the windows stands, for `restore`."""
+        kept = {
+            name: {step: one.state() for step, one in steps.kept.items()}
+            for name, steps in self.steps.items()
+            if steps.kept
+        }
+        return orjson.dumps({"v": 1, "instruments": kept})
+
+    def restore(self, state: bytes) -> None:
+        """Take up a kept state. Raises ValueError for what is not one; steps that are gone are left out."""
+        try:
+            kept = orjson.loads(state)
+            version = kept["v"]
+            if version == 1:
+                for name, rows in kept["instruments"].items():
+                    for step, one in self.steps[name].kept.items() if name in self.steps else ():
+                        if step in rows:
+                            one.restore(rows[step])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"this is no kept state of steps: {state[:80]!r}") from error
+        if version != 1:
+            raise ValueError(f"the kept state of steps has version {version}, this release knows 1")
+
+
+def _flagged(steps: _Steps, reading: Reading, events: list[Event]) -> Reading:
+    doubts: list[Doubt] = []
+    if steps.contacts is not None:
+        doubts += steps.contacts.doubts(reading)
+    if steps.checks is not None:
+        found, told = steps.checks.look(reading)
+        doubts += found
+        events += told
+    return flagged(reading, doubts) if doubts else reading

@@ -20,7 +20,8 @@ from typing import Any
 
 import orjson
 
-from gateway.domain.windows import HOUR_MS, MINUTE_MS, WindowKeys, WindowRule
+from gateway.domain.expression import Expression, FormulaError
+from gateway.domain.windows import HOUR_MS, MINUTE_MS, UNIT_MS, WindowKeys, WindowRule
 from gateway.pipeline.calendar import day_bounds, window_bounds
 from gateway.pipeline.spans import Spans
 from gateway.pipeline.tally import Tally, commonest, joined
@@ -39,12 +40,22 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class MeansFormula:
+    """A calculated point whose mean in a window comes from the means of other points and from constants."""
+
+    point: str
+    expression: Expression
+    constants: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Windowed:
     """What is wanted of one instrument. `points` are the ids that are counted; `period_ms` 0: polled unevenly."""
 
     keys: WindowKeys
     points: tuple[str, ...]
     period_ms: int
+    means: tuple[MeansFormula, ...] = ()
 
 
 @dataclass(slots=True)
@@ -160,6 +171,8 @@ class _Instrument:
         self._points = wanted.points
         self._period_ms = wanted.period_ms
         self._periods = wanted.keys.periods
+        self._formulas = wanted.means
+        self._totals = {point: UNIT_MS[unit] for point, unit in wanted.keys.totals.items()}
         self._minute_rule, self._hour_rule, self._day_rule = wanted.keys.rules()
         self._grace_ms = round(wanted.keys.grace_s * 1000)
         self._hours: dict[int, Hour] = {}  # by start, least recently touched first
@@ -303,11 +316,27 @@ class _Instrument:
             part, rule, parts = Part(cell.polls, cell.tallies, [[] for _ in self._points]), self._minute_rule, 1
         else:
             part, rule, parts = self._minutes(start, end), self._hour_rule, (end - start) // MINUTE_MS
-        return {
+        values = {
             point: self._value(part, at, rule, end - start, parts)
             for at, point in enumerate(self._points)
             if part.tallies[at].valid or part.tallies[at].flags
         }
+        for formula in self._formulas:
+            if formula.point in values:
+                _from_means(formula, values)
+        for point, unit_ms in self._totals.items():
+            if point in values:
+                values[point]["total"] = self._total(part, point, values[point]["mean"], period, end - start, unit_ms)
+        return values
+
+    def _total(
+        self, part: Part, point: str, mean: float | None, period: str, length: int, unit_ms: int
+    ) -> float | None:
+        """Rate times time; of a day the sum over its valid hours (HJ 75-2017: day sum = sum of hours)."""
+        if period == "1d":
+            means = part.means[self._points.index(point)]
+            return sum(means) * HOUR_MS / unit_ms if means else None
+        return None if mean is None else mean * length / unit_ms
 
     def _value(self, part: Part, at: int, rule: WindowRule, length: int, parts: int) -> dict[str, Any]:
         tally, means = part.tallies[at], part.means[at]
@@ -443,6 +472,21 @@ class _Instrument:
         self._told = {(period, start): rev for period, start, rev in rows["told"]}
         if not moved:
             self._open = {(period, start): end for period, start, end in rows["open"] if period in self._periods}
+
+
+def _from_means(formula: MeansFormula, values: dict[str, dict[str, Any]]) -> None:
+    """Put the mean that the formula makes of other means in place of the mean of its own samples."""
+    one = values[formula.point]
+    used = [values.get(name) for name in formula.expression.names if name not in formula.constants]
+    known = {name: value["mean"] for name, value in values.items() if value["mean"] is not None}
+    doubtful = next((value for value in used if value is None or value["flag"] != "N"), one)
+    try:
+        one["mean"] = formula.expression.value({**known, **formula.constants})
+        if doubtful is not None and doubtful["flag"] != "N":
+            one["flag"] = doubtful["flag"]
+    except (FormulaError, KeyError):
+        one["mean"] = None
+        one["flag"] = doubtful["flag"] if doubtful is not None and doubtful["flag"] != "N" else "D"
 
 
 def _joined(points: Sequence[str], rows: Iterable[list[Tally]]) -> list[Tally]:

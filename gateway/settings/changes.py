@@ -23,7 +23,11 @@ def described(site: Site) -> bytes:
                 "points": {point.id: point for point in spec.points},
                 "steps": site.steps[spec.id],
             }
-            for spec in site.instruments
+            for spec in site.everything
+        },
+        "derived": {
+            one.spec.id: {"inputs": one.inputs, "constants": one.constants, "formulas": one.formulas}
+            for one in site.derived
         },
     }
     return orjson.dumps(parts, default=dumped, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)

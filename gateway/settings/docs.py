@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from drivers import catalogue
 from drivers.profile import Checked
-from gateway.domain.steps import StepKeys
+from gateway.domain.derived import DerivedKeys, DerivedPoint
+from gateway.domain.steps import Check, Deadband, Limit, MarkRule, StepKeys
 from gateway.domain.windows import WindowKeys, WindowRule
 from gateway.settings.facts import Key, keys, models
 from gateway.settings.model import (
@@ -70,6 +71,13 @@ _SECTIONS: tuple[tuple[str, str, type[Checked], str], ...] = (
         StepKeys,
         "windows: {system: cems, periods: [1m, 1h, 1d]}",
     ),
+    (
+        "derived",
+        "A list; an entry may use the instruments and the entries before it.",
+        DerivedKeys,
+        "- {id: stack, from: {so2: cems/so2, o2: cems/o2}, points: [{id: so2_zs, quantity: so2, "
+        'value: "oxygen_corrected(so2, o2, 9)"}]}',
+    ),
     ("uplinks", "Uplinks by name. Without any, the batches stay in the log.", UplinkSettings, ""),
     ("log", "", LogSettings, ""),
     ("health", "", HealthSettings, ""),
@@ -81,6 +89,11 @@ _SECTIONS: tuple[tuple[str, str, type[Checked], str], ...] = (
 _STEPS: tuple[tuple[str, type[Checked]], ...] = (
     ("`steps`: `windows`", WindowKeys),
     ("`steps`: `windows`: `minute`, `hour`, `day`", WindowRule),
+    ("`steps`: an entry of `checks`", Check),
+    ("`steps`: an entry of `limits`", Limit),
+    ("`steps`: `deadband`", Deadband),
+    ("`steps`: an entry of `marks`", MarkRule),
+    ("`derived`: an entry of `points`", DerivedPoint),
 )
 
 

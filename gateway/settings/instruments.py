@@ -6,7 +6,7 @@ from drivers import catalogue
 from drivers.modbus.source import ModbusOptions
 from drivers.profile import Checked, InstrumentSpec, LineSpec
 from gateway.domain.steps import StepKeys
-from gateway.settings import registers, steps
+from gateway.settings import registers
 from gateway.settings.check import checked
 from gateway.settings.document import Node
 from gateway.settings.model import InstrumentKeys
@@ -68,7 +68,6 @@ class Instruments:
         if protocol.name == "modbus":
             registers.address(spec, line, node, self._problems)
         wanted = keys.steps.over((profile.keys.steps if profile else StepKeys()).over(self._usual))
-        steps.names(wanted, node, points, self._problems, what)
         return Placed(spec, node, points, wanted)
 
     def _line(self, node: Node) -> LineSpec | None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from drivers import durations
 from drivers.profile import Checked, Duration, Name, Size
+from gateway.domain.derived import DerivedKeys
 from gateway.domain.steps import StepKeys
 
 SHORTEST_PERIOD_S = 0.05
@@ -371,6 +372,8 @@ class SiteKeys(Checked):
     """What is on the lines."""
     steps: StepKeys = StepKeys()
     """What is done with the samples of all instruments; profiles and instruments may say otherwise, key by key."""
+    derived: tuple[DerivedKeys, ...] = ()
+    """Instruments of the feed that are calculated from others."""
     uplinks: dict[Name, UplinkSettings] = Field(default_factory=dict)
     """Where batches are delivered, by name; none: they stay in the log."""
     log: LogSettings = LogSettings()

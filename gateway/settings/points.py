@@ -44,7 +44,7 @@ def checked_point(
 ) -> Point | None:
     """One point, with what its quantity says where it says nothing itself."""
     before = len(problems)
-    point = checked(protocol.point, _joined(node, words, problems), problems, what)
+    point = checked(protocol.point, with_quantity(node, words, problems), problems, what)
     return point if len(problems) == before else None
 
 
@@ -67,7 +67,7 @@ def _omit(node: Node, shipped: dict[str, Node], problems: list[Problem], what: s
     return whole
 
 
-def _joined(node: Node, words: Vocabulary, problems: list[Problem]) -> Node:
+def with_quantity(node: Node, words: Vocabulary, problems: list[Problem]) -> Node:
     """The node with unit, factor, decimals and range of its quantity, unless it has its own."""
     name, unit = node.get("quantity"), node.get("unit")
     written = unit.value if unit is not None else None

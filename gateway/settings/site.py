@@ -12,8 +12,9 @@ import orjson
 
 from drivers.profile import Checked, InstrumentSpec, LineSpec
 from gateway.domain.steps import StepKeys
-from gateway.settings import registers, rules, wire_time
+from gateway.settings import derived, registers, rules, steps, wire_time
 from gateway.settings.check import Model, checked
+from gateway.settings.derived import DerivedSpec, PlacedDerived
 from gateway.settings.document import Node, read
 from gateway.settings.instruments import Instruments
 from gateway.settings.model import (
@@ -47,6 +48,7 @@ class Site:
     timezone: str
     lines: Mapping[str, LineSpec]
     instruments: tuple[InstrumentSpec, ...]
+    derived: tuple[DerivedSpec, ...]
     steps: Mapping[str, StepKeys]
     uplinks: Mapping[str, UplinkSettings]
     log: LogSettings
@@ -55,6 +57,11 @@ class Site:
     commands: CommandSettings
     hash: str
     warnings: tuple[Problem, ...]
+
+    @property
+    def everything(self) -> tuple[InstrumentSpec, ...]:
+        """All instruments of the feed: those that are polled, and those that are calculated."""
+        return (*self.instruments, *(one.spec for one in self.derived))
 
 
 def load(path: Path | str, config_dir: Path | None = None) -> Site:
@@ -103,6 +110,8 @@ class _Reading:
         lines = self._lines()
         usual = self._section("steps", StepKeys)
         instruments = self._instruments(lines, usual or StepKeys())
+        calculated = self._derived(instruments, usual or StepKeys())
+        steps.names([*instruments, *(one.placed for one in calculated)], self.problems)
         uplinks = self._uplinks(gateway)
         log = self._section("log", LogSettings)
         health = self._section("health", HealthSettings) if "health" in self.root.value else None
@@ -126,7 +135,8 @@ class _Reading:
             "timezone": gateway.timezone,
             "lines": {name: line for name, (line, _) in lines.items()},
             "instruments": specs,
-            "steps": {placed.spec.id: placed.steps for placed in instruments},
+            "derived": tuple(one.derived for one in calculated),
+            "steps": {placed.spec.id: placed.steps for placed in (*instruments, *(one.placed for one in calculated))},
             "uplinks": {name: uplink for name, (uplink, _) in uplinks.items()},
             "log": log,
             "health": health,
@@ -191,6 +201,15 @@ class _Reading:
         if len(placed) == len(node.value):
             rules.unused(lines, placed, self.problems)
         return placed
+
+    def _derived(self, instruments: list[Placed], usual: StepKeys) -> list[PlacedDerived]:
+        node = self.root.get("derived")
+        if node is None:
+            return []
+        if not isinstance(node.value, list):
+            self.problems.append(node.key_problem(f"derived is {described(node.value)}", "write a list: `- id: …`"))
+            return []
+        return derived.resolve(node.value, instruments, usual, self.words, self.problems)
 
     def _names(self, section: str) -> list[str]:
         node = self.root.get(section)

@@ -4,21 +4,46 @@ from collections.abc import Iterable, Mapping
 
 from gateway.domain.steps import StepKeys
 from gateway.settings.document import Node
-from gateway.settings.placed import PlacedPoint
+from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem, did_you_mean
 
 
-def names(steps: StepKeys, node: Node, points: Mapping[str, PlacedPoint], problems: list[Problem], what: str) -> None:
-    """Every point that a step names must be one of the instrument's; `node` is the instrument's entry."""
-    own = node.get("steps")
-    for step, used in _used(steps):
-        for name in used:
-            if name not in points:
-                place = (own.get(step) if own is not None else None) or own or node
-                advice = did_you_mean(name, points)
-                problems.append(place.key_problem(f"{step} of {what} names point {name!r}, which it has not", advice))
+def names(instruments: Iterable[Placed], problems: list[Problem]) -> None:
+    """Every point that a step names must be there: one of the instrument's own, or of the contact's instrument."""
+    known = {placed.spec.id: placed for placed in instruments}
+    for placed in known.values():
+        own = placed.node.get("steps")
+        what = placed.spec.id
+        for step, used in _used(placed.steps):
+            place = (own.get(step) if own is not None else None) or own or placed.node
+            for name in used:
+                if name not in placed.points:
+                    advice = did_you_mean(name, placed.points)
+                    problems.append(
+                        place.key_problem(f"{step} of {what} names point {name!r}, which it has not", advice)
+                    )
+        for rule in placed.steps.marks or ():
+            place = (own.get("marks") if own is not None else None) or own or placed.node
+            _contact(place, rule.when, known, what, problems)
+
+
+def _contact(place: Node, when: str, known: Mapping[str, Placed], what: str, problems: list[Problem]) -> None:
+    instrument, point = when.split("/")
+    if instrument not in known:
+        advice = did_you_mean(instrument, known)
+        problems.append(place.key_problem(f"marks of {what}: there is no instrument {instrument!r}", advice))
+    elif point not in known[instrument].points:
+        advice = did_you_mean(point, known[instrument].points)
+        problems.append(place.key_problem(f"marks of {what}: {instrument} has no point {point!r}", advice))
 
 
 def _used(steps: StepKeys) -> Iterable[tuple[str, Iterable[str]]]:
     if steps.windows is not None:
-        yield "windows", steps.windows.points or ()
+        yield "windows", (*(steps.windows.points or ()), *steps.windows.totals)
+    yield "checks", steps.checks or ()
+    yield "limits", [limit.point for limit in steps.limits or ()]
+    if steps.deadband is not None:
+        yield "deadband", steps.deadband.points
+    yield "watch", steps.watch or ()
+    for rule in steps.marks or ():
+        yield "marks", rule.points or ()

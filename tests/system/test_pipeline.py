@@ -1,4 +1,4 @@
-"""The pipeline from outside: windows of a real gateway, killed in between, in a real mosquitto."""
+"""The pipeline from outside: a real gateway, killed, stopped and restarted in between, into a real mosquitto."""
 
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,72 @@ def test_minute_hour_and_day_across_a_kill_agree_with_the_samples_of_the_feed(tm
             assert row["values"]["r0"] == wanted, (period, start, row["rev"])
             compared += 1
         assert compared >= 3
+        assert look_at([message for message in city.messages() if message.lane in ("data", "backfill")]).clean
+    finally:
+        city.stop()
+        broker.stop()
+
+
+def events(city: Subscriber) -> list[dict[str, Any]]:
+    """All events of the feed, each batch once, in order."""
+    bodies = {(message.body["stream"], message.body["seq"]): message.body for message in city.batches()}
+    return [event for name in sorted(bodies) for event in bodies[name]["events"]]
+
+
+def kinds(city: Subscriber) -> list[str]:
+    return [event["kind"] for event in events(city)]
+
+
+def test_thinned_polls_calculated_values_limits_and_watched_parameters_are_told_and_add_up(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker")
+    broker.start()
+    city = Subscriber(broker, tmp_path / "feed.txt")
+    to_midnight_s = until_midnight(8)
+    try:
+        with pymodbustcp({3: {0: 5, 1: 100}}) as slave:
+            document = local(counters({"plc": slave.port}, every=f"{EVERY_MS}ms", registers=2), tmp_path, broker.port)
+            document["instruments"][0]["steps"] = {
+                "deadband": {"points": {"r0": 1}, "heartbeat": "1s"},
+                "limits": [{"point": "r0", "above": 8, "clear": 6}],
+                "watch": ["r1"],
+            }
+            document["derived"] = [
+                {"id": "double", "from": {"a": "plc/r0"}, "points": [{"id": "twice", "value": "a * 2"}]}
+            ]
+            site = write_site(tmp_path / "site.yaml", document)
+            gateway = Fieldgate(site, tmp_path / "gateway.log", ahead_by(to_midnight_s - 30))
+            with gateway.running():
+                until(lambda: len(readings(city.batches())) > 10, "readings")
+                slave.serve(1, {3: {0: 9}})
+                until(lambda: "limit.exceeded" in kinds(city), "the limit")
+                gateway.kill()
+                slave.serve(1, {3: {1: 250}})
+                gateway.start()
+                until(lambda: "parameter.changed" in kinds(city), "the parameter that changed while nothing ran")
+                slave.serve(1, {3: {0: 4}})
+                until(lambda: "limit.cleared" in kinds(city), "the end of the excess")
+                before = len(readings(city.batches()))
+                until(lambda: len(readings(city.batches())) > before + 12, "polls that say nothing new")
+                assert gateway.stop() == 0
+            # the next day has begun when it starts again: the account of the day is told
+            later = Fieldgate(site, tmp_path / "gateway.log", ahead_by(to_midnight_s + 120))
+            with later.running():
+                until(lambda: kinds(city).count("completeness") >= 2, "the accounts of the day")
+                assert later.stop() == 0
+        assert kinds(city).count("limit.exceeded") == 1, "the kill made it forget, or tell twice"
+        (changed,) = [event for event in events(city) if event["kind"] == "parameter.changed"]
+        assert (changed["point"], changed["data"]) == ("r1", {"from": 100, "to": 250})
+        accounts = {event["instrument"]: event["data"] for event in events(city) if event["kind"] == "completeness"}
+        day = [row for row in readings(city.batches()) if row["ts"] - row["lag"] < accounts["plc"]["to"]]
+        told_polls = [row for row in day if row["instrument"] == "plc"]
+        assert accounts["plc"]["measured"] == sum(v is not None for row in told_polls for v in row["values"].values())
+        # what was thinned before the kill is known to nobody; after it, every poll has a calculated sample
+        restarted = [event["ts"] for event in events(city) if event["kind"] == "gateway.started"][1]
+        since = [row["instrument"] for row in day if row["ts"] > restarted]
+        assert accounts["plc"]["unchanged"] == 2 * (since.count("double") - since.count("plc")) > 0
+        assert {row["values"].get("twice", 10) for row in day if not row["flags"]} == {10, 18, 8}
+        catalogue = next(message.body for message in city.messages() if message.lane == "points")
+        assert [entry["id"] for entry in catalogue["instruments"]] == ["plc", "double"]
         assert look_at([message for message in city.messages() if message.lane in ("data", "backfill")]).clean
     finally:
         city.stop()

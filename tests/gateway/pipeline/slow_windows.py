@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from gateway.domain.windows import WindowKeys, WindowRule
 
 MINUTES = {"1m": 1, "5m": 5, "10m": 10, "15m": 15, "30m": 30, "1h": 60}
-WORST_FIRST = "BDFCMST"
+WORST_FIRST = "BDFTCMS"
 
 Samples = Sequence[tuple[int, float | None, str]]
 """(due ms, value, flag) of one point; every poll is there."""

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from drivers.contract import Flag, Sample
 from gateway.batch import encode
+from gateway.domain.expression import parse
+from gateway.domain.functions import FUNCTIONS
 from gateway.domain.windows import LENGTHS_MS, SYSTEMS, WindowKeys, WindowRule
-from gateway.pipeline.windows import KEPT_HOURS, Windowed, Windows
+from gateway.pipeline.windows import KEPT_HOURS, MeansFormula, Windowed, Windows
 from gateway.reading import Reading, Window
 from tests.gateway.pipeline.slow_windows import starts, window
 
@@ -147,10 +149,10 @@ def test_shorter_windows_want_minutes_in_proportion(period: str, minutes: int, f
 
 def test_most_frequent_flag_is_told_and_of_equal_ones_the_worst() -> None:
     one = windows()
-    for number, flag in enumerate("NNNTTTCCCMM"):
+    for number, flag in enumerate("NNNCCCTTTMM"):
         one.count(reading(MIDNIGHT + number * 5000, 10.0, flag))
     (minute,) = told(one, MIDNIGHT + 2 * MINUTE, "1m")
-    assert minute.values["so2"]["flag"] == "C"
+    assert minute.values["so2"]["flag"] == "T"
     assert minute.values["nox"]["valid"] == 11
 
 
@@ -477,3 +479,48 @@ def test_windows_of_a_rule_of_one_s_own_replace_the_system_s() -> None:
 def test_lengths_divide_the_hour() -> None:
     """A window joined from the minutes of one hour must lie within it."""
     assert all(HOUR % length == 0 for length in LENGTHS_MS.values())
+
+
+# -- what is made of means, and totals
+
+
+def test_mean_of_a_formula_comes_from_the_means_where_that_is_asked() -> None:
+    """Half a minute at 20 mg/m3 and 15 % oxygen, half at 60 and 9 %: corrected one by one to 9 % they are
+    20 · 12/6 = 40 and 60 · 12/12 = 60, in the mean 50; of the means it is 40 · 12/(21 - 12) = 53.3."""
+    formula = MeansFormula("zs", parse("oxygen_corrected(so2, o2, reference)", FUNCTIONS), {"reference": 9.0})
+    points = ("so2", "o2", "zs")
+    for means, wanted in (((), 50.0), ((formula,), 160 / 3)):
+        one = Windows(SHANGHAI, {"stack": Windowed(keys("general"), points, 5000, means)})
+        for number in range(12):
+            row = (20.0, 15.0, 40.0) if number < 6 else (60.0, 9.0, 60.0)
+            one.count(Reading("stack", points, MIDNIGHT + number * 5000, 0, Sample(row)))
+        (minute,) = told(one, MIDNIGHT + 2 * MINUTE, "1m")
+        assert minute.values["zs"]["mean"] == pytest.approx(wanted)
+        assert minute.values["zs"]["flag"] == "N"
+
+
+def test_mean_from_means_is_null_where_the_means_have_none_and_doubtful_where_one_is() -> None:
+    formula = MeansFormula("zs", parse("so2 / o2", FUNCTIONS), {})
+    points = ("so2", "o2", "zs")
+    one = Windows(SHANGHAI, {"stack": Windowed(keys("general"), points, 5000, (formula,))})
+    for number in range(12):
+        flags = {0: Flag.CALIBRATION} if number < 6 else {}
+        one.count(Reading("stack", points, MIDNIGHT + number * 5000, 0, Sample((8.0, 2.0, 4.0), flags)))
+        one.count(Reading("stack", points, MIDNIGHT + MINUTE + number * 5000, 0, Sample((8.0, 0.0, 4.0))))
+    first, second = told(one, MIDNIGHT + 3 * MINUTE, "1m")
+    assert (first.values["zs"]["mean"], first.values["zs"]["flag"]) == (4.0, "C")
+    assert (second.values["zs"]["mean"], second.values["zs"]["flag"]) == (None, "D")
+
+
+def test_rate_has_the_amount_of_the_time_as_its_total_and_a_day_the_sum_of_its_valid_hours() -> None:
+    """2.16 kg/h: 0.036 kg a minute, 2.16 kg an hour; 20 valid hours of the day: 43.2 kg. The four hours of
+    maintenance are in no total."""
+    one = windows(keys(totals={"so2": "h"}))
+    fill(one, MIDNIGHT, 20 * 60, so2=2.16)
+    fill(one, MIDNIGHT + 20 * HOUR, 4 * 60, so2=2.16, flag="M")
+    all_told = one.due(MIDNIGHT + DAY + 5000)
+    totals = {(window.period, window.start_ms): window.values["so2"]["total"] for window in all_told}
+    assert totals["1m", MIDNIGHT] == pytest.approx(0.036)
+    assert totals["1h", MIDNIGHT] == pytest.approx(2.16)
+    assert totals["1d", MIDNIGHT] == pytest.approx(43.2)
+    assert totals["1h", MIDNIGHT + 20 * HOUR] is None

@@ -1,0 +1,112 @@
+"""Calculated instruments: a sample of formulas at each poll of the instrument they go with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.domain.expression import Expression, FormulaError, Number
+from gateway.pipeline.flagging import worse
+from gateway.reading import Flag, Reading, Sample, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One value: its id, its formula, and its plausible range."""
+
+    id: str
+    expression: Expression
+    range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """One calculated instrument. `inputs`: name -> (instrument, point); `at`: the instrument it goes with."""
+
+    id: str
+    at: str
+    inputs: Mapping[str, tuple[str, str]]
+    constants: Mapping[str, float]
+    formulas: tuple[Formula, ...]
+    max_age_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What stands behind a name at one moment."""
+
+    value: Number | None
+    flag: Flag = Flag.NORMAL
+    why: str = ""
+
+
+class Derived:
+    """One calculated instrument; it remembers the last reading of each of its inputs."""
+
+    def __init__(self, derivation: Derivation) -> None:
+        self._one = derivation
+        self._points = tuple(formula.id for formula in derivation.formulas)
+        self._latest: dict[str, Reading] = {}
+
+    def sources(self) -> set[str]:
+        """Instruments whose readings are to be shown to `look`."""
+        return {instrument for instrument, _ in self._one.inputs.values()} | {self._one.at}
+
+    def look(self, reading: Reading) -> Reading | None:
+        """Remember a reading; at one of the instrument it goes with, the calculated sample, with the same stamp."""
+        self._latest[reading.instrument] = reading
+        if reading.instrument != self._one.at:
+            return None
+        known: dict[str, _Known] = {name: _Known(value) for name, value in self._one.constants.items()}
+        for name, source in self._one.inputs.items():
+            known[name] = self._input(*source, reading)
+        values: list[Value] = []
+        flags: dict[int, Flag] = {}
+        whys: dict[int, str] = {}
+        for index, formula in enumerate(self._one.formulas):
+            made = known[formula.id] = _made(formula, known)
+            values.append(made.value)
+            if made.flag is not Flag.NORMAL:
+                flags[index], whys[index] = made.flag, made.why
+        result = "invalid" if None in values else "ok"
+        sample = Sample(tuple(values), flags, whys, result)
+        return Reading(self._one.id, self._points, reading.ts_ms, reading.lag_ms, sample, reading.monotonic_s)
+
+    def _input(self, instrument: str, point: str, now: Reading) -> _Known:
+        latest = self._latest.get(instrument)
+        name = f"{instrument}/{point}"
+        if latest is None:
+            return _Known(None, Flag.COMMUNICATION, f"invalid: nothing was read of {name} yet")
+        # by the boot clock where there is one: a step of the wall clock makes nothing old
+        age_ms = (now.ts_ms - now.lag_ms) - (latest.ts_ms - latest.lag_ms)
+        if now.monotonic_s and latest.monotonic_s:
+            age_ms = round((now.monotonic_s - latest.monotonic_s) * 1000)
+        if age_ms > self._one.max_age_ms:
+            return _Known(None, Flag.COMMUNICATION, f"invalid: {name} is {age_ms / 1000:g} s old")
+        index = latest.points.index(point)
+        value = latest.sample.values[index]
+        flag = latest.sample.flags.get(index, Flag.NORMAL)
+        why = latest.sample.why.get(index, "")
+        if value is None:
+            return _Known(None, flag, why)
+        if isinstance(value, str):
+            return _Known(None, Flag.FAULT, f"invalid: {name} is a text")
+        return _Known(value, flag, f"{why} ({name})" if why else "")
+
+
+def _made(formula: Formula, known: Mapping[str, _Known]) -> _Known:
+    used = [known[name] for name in formula.expression.names]
+    flag, why = Flag.NORMAL, ""
+    for one in used:
+        if one.flag is not flag and worse(one.flag, flag) is one.flag:
+            flag, why = one.flag, one.why
+    missing: Sequence[_Known] = [one for one in used if one.value is None]
+    if missing:
+        return _Known(None, missing[0].flag, missing[0].why)
+    numbers = {name: known[name].value for name in formula.expression.names}
+    try:
+        value = formula.expression.value(numbers)  # type: ignore[arg-type]
+    except FormulaError as error:
+        return _Known(None, worse(Flag.FAULT, flag), f"invalid: {formula.id}: {error}")
+    low, high = formula.range or (value, value)
+    if not low <= value <= high and worse(Flag.OUT_OF_RANGE, flag) is Flag.OUT_OF_RANGE:
+        flag, why = Flag.OUT_OF_RANGE, f"range: {value:g} is not in {low:g} to {high:g}"
+    return _Known(value, flag, why)
