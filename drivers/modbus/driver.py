@@ -7,11 +7,12 @@ refused block is looked into at once (drivers/modbus/reads.py) as far as half a 
 
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 from drivers.contract import Flag, Line, Request, Sample, Value
 from drivers.errors import BadReply, FieldError, Refused
 from drivers.modbus import codec
-from drivers.modbus.plan import Block, Plan, plan_instrument
+from drivers.modbus.plan import Block, Plan, plan, plan_instrument
 from drivers.modbus.reads import ADDRESS_EXCEPTIONS, Reads
 from drivers.modbus.source import BIT_TABLES
 from drivers.modbus.wire import Wire
@@ -23,6 +24,10 @@ GATEWAY_SILENT = frozenset({10, 11})
 """Exceptions by which a gateway says that the unit behind it does not answer: as silent as a timeout."""
 EXTRA_SHARE = 0.5
 """Part of the timeout that a poll may spend on reads beyond its plan."""
+MEASURED_FIRST, MEASURED_AGAIN = 16, 1000
+"""Polls after which the plan is looked at again: once the mean stands on some answers, and then now and then."""
+MEASURED_OTHER = 1.5
+"""A response time that differs by less than this factor is the one that was planned with."""
 SEVERITY = ("ok", "excluded", "exception", "settling", "crc", "timeout", "line")
 
 
@@ -56,6 +61,8 @@ class ModbusDriver:
         self._most = (options.in_flight or line_spec.in_flight) if self._framing == "tcp" else 1
         self._extra_s = EXTRA_SHARE * spec.timeout_s
         self._reads = Reads(self.plan.blocks)
+        self._timeout_s = spec.timeout_s
+        self._measure_in = MEASURED_FIRST if self._wire.is_serial and options.response is None else 0
         self._known: dict[Block, Read] = {}
         self._generation: object = None
         self._prepare()
@@ -86,6 +93,11 @@ class ModbusDriver:
         if taken.changed:
             self._reads.join()
             self._prepare()
+        elif self._measure_in and not taken.failed:
+            self._measure_in -= 1
+            if not self._measure_in:
+                self._measure_in = MEASURED_AGAIN
+                self._plan_anew()
         return sample
 
     async def read(self, names: Sequence[str]) -> dict[str, tuple[Value, Flag, str]]:
@@ -128,6 +140,25 @@ class ModbusDriver:
         if sorted(self._members) == list(range(len(self.plan.points))):
             place = {member: at for at, member in enumerate(self._members)}
             self._arrange = picker([place[index] for index in range(len(self.plan.points))])
+
+    def _plan_anew(self) -> None:
+        """Plan with the response time that the line has measured, where it is another than was assumed."""
+        measured_s: float | None = getattr(self._line, "response_s", {}).get(self.unit)
+        if measured_s is None or self._reads.excluded or self._reads.blocks != self.plan.blocks:
+            return  # what was learnt of refused registers is worth more
+        if self._response_s / MEASURED_OTHER <= measured_s <= self._response_s * MEASURED_OTHER:
+            return
+        options = self.plan.options.model_copy(update={"response": measured_s})
+        try:
+            blocks = plan(self.plan.points, options, self._wire, self._timeout_s)
+        except ValueError:
+            return  # too slow for what must come in one read: the plan stays, the timeout will tell
+        self._response_s = measured_s
+        seconds = tuple(self._wire.exchange_s(one.data_bytes, measured_s, options.pause) for one in blocks)
+        self.plan = replace(self.plan, blocks=blocks, exchange_s=seconds)
+        self._reads = Reads(blocks)
+        self._known = {}
+        self._prepare()
 
     def _read(self, block: Block) -> Read:
         if (known := self._known.get(block)) is not None:

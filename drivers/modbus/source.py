@@ -344,7 +344,8 @@ class ModbusOptions(Checked):
     first_byte: Duration | None = None
     """Give up earlier than the timeout when not even one byte has come."""
     response: Duration | None = None
-    """How long the instrument thinks before it answers; for the plan. Default 20 ms serial, 5 ms network."""
+    """How long the instrument thinks before it answers; for the plan. Default 5 ms on a network; on a serial line
+    20 ms until it has been measured."""
     slice: Duration | None = None
     """Longest time one request may hold a serial line; default what fits the timeout."""
     flags: tuple[FlagRule, ...] = ()

@@ -11,6 +11,7 @@ from drivers.contract import Flag, Request, Whole
 from drivers.errors import BadReply, FieldError, LineDown, NoReply
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.source import ModbusOptions, ModbusPoint
+from drivers.modbus.wire import Wire
 from drivers.modbus.writing import WriteRefused
 from drivers.profile import InstrumentSpec, LineSpec
 from tests.fakes.rows import Rows
@@ -295,3 +296,63 @@ class TestWrite:
         with pytest.raises(BadReply, match=r"23.1 was written to speed, but it reads 20.0") as bad:
             await made.write("speed", 23.1)
         assert bad.value.fault == "readback"
+
+
+class TestMeasuredResponse:
+    """On a serial line a gap is worth reading as long as it takes less time than another request."""
+
+    SERIAL = LineSpec(name="l", kind="serial", path="/dev/bus", baudrate=9600, framing="tcp")
+    POINTS = (point("a", 0), point("b", 17))
+
+    def driven(self, line: Instrument, thinks_s: float | None, **options: Any) -> ModbusDriver:
+        line.response_s = {7: thinks_s} if thinks_s is not None else {}  # type: ignore[attr-defined]
+        spec = InstrumentSpec(
+            id="i", line="l", protocol="modbus", profile=None, address=7, every_s=1, timeout_s=1.0, points=self.POINTS,
+            options=ModbusOptions.model_validate(options),
+        )  # fmt: skip
+        return ModbusDriver(spec, line, self.SERIAL)
+
+    async def reads(self, line: Instrument, made: ModbusDriver, polls: int) -> list[int]:
+        counts = []
+        for _ in range(polls):
+            line.asked.clear()
+            assert (await made.poll()).values == (0, 51)
+            counts.append(len(line.asked))
+        return counts
+
+    async def test_quick_unit_is_asked_in_two_reads_once_that_is_known(self) -> None:
+        line = Instrument()
+        made = self.driven(line, 0.001)
+        assert await self.reads(line, made, 20) == [1] * 16 + [2] * 4
+        assert [block.count for block in made.plan.blocks] == [1, 1]
+
+    async def test_usual_unit_keeps_its_plan(self) -> None:
+        for thinks_s in (0.015, None):
+            line = Instrument()
+            assert await self.reads(line, self.driven(line, thinks_s), 20) == [1] * 20
+
+    async def test_profile_that_knows_the_time_is_believed(self) -> None:
+        line = Instrument()
+        assert await self.reads(line, self.driven(line, 0.001, response="20ms"), 20) == [1] * 20
+
+    async def test_what_was_learnt_of_refused_registers_is_kept(self) -> None:
+        line = Instrument()
+        line.refuses = {5: 2}  # lies in the gap
+        made = self.driven(line, 0.2)
+        await made.poll()
+        assert await self.reads(line, made, 20) == [2] * 20
+
+    async def test_unit_too_slow_for_its_plan_is_asked_for_less_at_once(self) -> None:
+        line = Instrument()
+        line.response_s = {7: 0.7}  # type: ignore[attr-defined]
+        points = tuple(point(f"p{at}", at) for at in range(100))
+        spec = InstrumentSpec(
+            id="i", line="l", protocol="modbus", profile=None, address=7, every_s=1, timeout_s=1.0, points=points,
+            options=ModbusOptions(),
+        )  # fmt: skip
+        made = ModbusDriver(spec, line, self.SERIAL)
+        for _ in range(17):
+            assert (await made.poll()).values == tuple(range(0, 300, 3))
+        wire = Wire.of(self.SERIAL)
+        assert all(wire.reply_s(block.data_bytes, 0.7) < 1.0 for block in made.plan.blocks)
+        assert len(made.plan.blocks) > 1
