@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from drivers.line import held_by_another
 from gateway.actions import MOST_PROBLEMS, Actions, Asked
 from gateway.batch import plain
 from gateway.clock import RELEASE_MS, ClockWatch, SystemClock
@@ -110,6 +111,9 @@ class Gateway:
             self.buses = build(site.lines, site.instruments)
         except ValueError as error:
             raise GatewayError(f"{site.path}: {error}") from error
+        for name, bus in self.buses.items():
+            if (held := await held_by_another(bus.spec)) is not None:
+                raise GatewayError(f"line {name}: {held}; only one can ask the instruments")
         await self.clock.look()
         self.log = await Log.open(
             site.log,

@@ -6,7 +6,16 @@ from drivers.line.tagged import TaggedLine
 from drivers.line.wire import open_network
 from drivers.profile import LineSpec
 
-__all__ = ["FieldLine", "open_line"]
+__all__ = ["FieldLine", "held_by_another", "open_line"]
+
+
+async def held_by_another(spec: LineSpec) -> str | None:
+    """Who has a serial line's port open for itself, in words that name the port; None when nobody has."""
+    if spec.kind != "serial":
+        return None
+    from drivers.line import serial_port
+
+    return await serial_port.held_by_another(spec)
 
 
 def open_line(spec: LineSpec, tags: Tags | None) -> FieldLine:

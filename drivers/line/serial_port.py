@@ -1,6 +1,7 @@
 """A serial port, opened by its stable path, for us alone. pyserial sets it up, drivers/line/serial_wire.py reads it."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import termios
@@ -38,6 +39,19 @@ async def open_serial(spec: LineSpec, received: Received, lost: Lost) -> Wire:
         raise LineDown(f"{spec.path}: {error}") from error
 
 
+async def held_by_another(spec: LineSpec) -> str | None:
+    """Who has the port open for itself, in words that name the port; None when nobody has."""
+    try:
+        async with asyncio.timeout(OPEN_LIMIT_S):
+            port = await asyncio.to_thread(_open, spec)
+    except PortHeld as held:
+        return held.detail
+    except (LineDown, TimeoutError):
+        return None  # whatever it is, it may heal
+    port.close()
+    return None
+
+
 def _open(spec: LineSpec) -> serial.Serial:
     assert spec.path is not None
     try:
@@ -70,17 +84,34 @@ def _reason(path: str, error: serial.SerialException) -> str:
 
 
 def _holder(path: str) -> str | None:
-    """`name (pid)` of another process that has the device open, as far as /proc tells."""
+    """`name (pid)` of the process that has locked the device, or else has it open, as far as /proc tells."""
     device = os.path.realpath(path)
+    opened = []
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
             continue
-        try:
+        with contextlib.suppress(OSError):  # another user's process, or one that has just ended
             if any(os.path.realpath(fd) == device for fd in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-        except OSError:
-            continue  # another user's process, or one that has just ended
-    return None
+                opened.append(process.name)
+    locking = _locking(device)
+    pid = next((pid for pid in opened if pid in locking), next(iter(locking or opened), None))
+    if pid is None:
+        return None
+    name = "a process"
+    with contextlib.suppress(OSError):
+        name = Path("/proc", pid, "comm").read_text().strip()
+    return f"{name} (pid {pid})"
+
+
+def _locking(device: str) -> list[str]:
+    """Processes with a lock on it: lines such as `1: FLOCK ADVISORY WRITE 4711 00:18:5 0 EOF`."""
+    try:
+        file = os.stat(device)
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        return []
+    place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    return [words[4] for words in locks if words[1] == "FLOCK" and place in words]
 
 
 def _shorten_latency(path: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from drivers.airtime import character_s
 from drivers.errors import LineDown, PortHeld
-from drivers.line import rs485
+from drivers.line import held_by_another, rs485
 from drivers.line.serial_port import open_serial
 from drivers.line.wire import Wire
 from drivers.profile import LineSpec
@@ -127,7 +127,13 @@ async def test_port_of_another_process_is_left_alone_and_its_holder_named(pair: 
         assert process.stdout.readline() == "held\n"
         with pytest.raises(PortHeld, match=rf"^{pair.path}: held by python.* \(pid {process.pid}\)$"):
             await pair.open()
+        spec = LineSpec(name="bus", kind="serial", path=pair.path)
+        held = await held_by_another(spec)
+        assert held is not None
+        assert held.startswith(f"{pair.path}: held by python")
         process.communicate("")
+    assert await held_by_another(spec) is None
+    assert await held_by_another(spec.model_copy(update={"path": "/dev/none"})) is None
     wire = await pair.open()
     with pytest.raises(BlockingIOError):
         fcntl.flock(pair.slave, fcntl.LOCK_EX | fcntl.LOCK_NB)  # now it is ours alone
