@@ -1,15 +1,15 @@
 """Protocol name -> what it brings. Plugins add to it by the entry point group `fieldgate.protocols`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from drivers.contract import Driver, Line, Tags
+from drivers.contract import Driver, Hearing, Line, Tags
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
 
-BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12")
+BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "text")
 """A protocol is named as its folder in drivers/; the folder's `protocol` module holds PROTOCOL."""
 
 
@@ -21,9 +21,17 @@ class Protocol:
     point: type[Point]
     options: type[Checked]
     driver: Callable[[InstrumentSpec, Line, LineSpec], Driver]
+    """The instrument that is asked. Raises ValueError for settings that cannot work."""
     tags: Callable[[LineSpec], Tags | None]
+    """Framing that numbers its requests on this line; None where it does not."""
     wire_s: Callable[[InstrumentSpec, LineSpec], float] | None = None
     """Seconds of one poll that are bytes and quiet gaps alone; raises ValueError with every problem, one a line."""
+    check: Callable[[InstrumentSpec, LineSpec], Iterable[str]] = lambda spec, line: ()
+    """What cannot work, in words, for `fieldgate check`; "id: …" where it is about one point."""
+    listens: Callable[[InstrumentSpec, LineSpec], bool] = lambda spec, line: False
+    """Whether this instrument speaks unasked."""
+    hearing: Callable[[Sequence[InstrumentSpec], LineSpec], Hearing] | None = None
+    """All instruments of one line that speak unasked. Raises ValueError for those that cannot share it."""
 
 
 def no_tags(line: LineSpec) -> Tags | None:
@@ -48,3 +56,17 @@ def protocol(name: str) -> Protocol:
         found = plugins[name].load()
     assert isinstance(found, Protocol)
     return found
+
+
+def hearing(instruments: Sequence[InstrumentSpec], line: LineSpec) -> Hearing | None:
+    """What listens on a line with these instruments; None where they are asked. Raises ValueError where both are."""
+    speaking = [one for one in instruments if protocol(one.protocol).listens(one, line)]
+    if not speaking:
+        if line.kind == "listen":
+            raise ValueError(f"line {line.name} listens, and {instruments[0].id} waits to be asked")
+        return None
+    if len(speaking) < len(instruments) or len({one.protocol for one in instruments}) > 1:
+        raise ValueError(f"line {line.name}: instruments that speak unasked share a line only with their like")
+    make = protocol(speaking[0].protocol).hearing
+    assert make is not None
+    return make(speaking, line)

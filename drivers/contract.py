@@ -7,9 +7,16 @@ driver has no clock, no schedule and no memory of the gateway.
 
     poller ── poll() ──► driver ── exchange(request) ──► line ── bytes ──► instrument
            ◄── Sample ──        ◄── payload | FieldError ─
+
+An instrument that speaks unasked has no driver of its own: its line **listens**. All such instruments of one line
+share a **hearing**, which cuts what comes in into messages and says whose each is. An expected period without a
+message is told by the gateway, as nulls with a reason.
+
+    instrument ── bytes ──► line ── message ──► hearing ── Heard ──► listener (in the poller's place)
+               ◄────────────── reply ◄─────────
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -43,12 +50,14 @@ class Sample:
     `flags` and `why` name, by index into `values`, only the points whose flag is not N; a None always has both.
     `why` begins with its class (contract.md §2 `completeness`): "timeout: no answer in 1.0 s".
     `result` is "ok" or the class of what went wrong; the worst of them where several requests were made.
+    `at_ms` is the instrument's own time of the values (ms since 1970 UTC) where it gives one, as it says.
     """
 
     values: tuple[Value, ...]
     flags: Mapping[int, Flag] = field(default_factory=lambda: NO_FLAGS)
     why: Mapping[int, str] = field(default_factory=lambda: NO_REASONS)
     result: str = "ok"
+    at_ms: int | None = None
 
     @classmethod
     def nothing(cls, count: int, why: str, flag: Flag = Flag.COMMUNICATION) -> "Sample":
@@ -66,7 +75,7 @@ class Skip:
     """`upto` bytes at the front of the input are not the answer: drop them, count `fault`, go on reading."""
 
     upto: int
-    fault: str  # noise, echo, wrong_unit, late, crc
+    fault: str  # noise, echo, wrong_unit, late, crc; "" for what is no fault (an acknowledgement before the answer)
     unit: Hashable | None = None  # whose frame it was, where that is known: its settling goes on from here
 
 
@@ -100,6 +109,8 @@ class Request:
     reply_bytes: int = 0
     settle_s: float | None = None  # quiet time of this instrument after a timeout; None: as the line has it
     resend_s: float | None = None  # ask again when nothing has come for so long, within `timeout_s`; None: ask once
+    silence_s: float | None = None  # for answers without an end of their own: it is over after so much quiet
+    at_silence: Callable[[bytes], bytes] | None = None  # what the answer is then: its payload, or BadReply, Refused
 
 
 class Tags(Protocol):
@@ -166,3 +177,37 @@ class Excluding(Protocol):
 
     def retry_excluded(self) -> None:
         """Ask for it again in the next polls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one message of an instrument that speaks unasked says."""
+
+    instrument: str
+    """Id of the instrument."""
+    sample: Sample | None = None
+    """Its values; None for a message without any: the instrument lives."""
+    reply: bytes = b""
+    """What the instrument wants to hear back on the connection it spoke on."""
+    faults: tuple[str, ...] = ()
+    """What was odd about the message and did no harm, counted by the line."""
+
+
+class Hearing(Protocol):
+    """Everything that is heard on one line; one for the line, shared by its connections. No I/O, bounded memory."""
+
+    longest: int
+    """Bytes without a whole message after which a stream's input is dropped as noise."""
+    silence_s: float | None
+    """Quiet time that ends a message; None where messages have an end of their own."""
+    safe_start: bool
+    """Whether the first bytes of a connection can be taken for a message, and not for the rest of one."""
+
+    def cut(self, data: bytes | bytearray) -> Verdict:
+        """The first message, so many bytes to drop, or None for "need more". Raises nothing."""
+
+    def last_only(self, instrument: str) -> bool:
+        """Whether only the last message of each period of this instrument counts."""
+
+    def heard(self, message: bytes) -> Iterable[Heard]:
+        """What it says, for each instrument it speaks of. Raises BadReply for what is no message of theirs."""

@@ -73,7 +73,8 @@ class LineSpec(Checked):
     """One serial port or network endpoint, resolved."""
 
     name: Name
-    kind: Literal["serial", "tcp", "udp", "tls"]
+    kind: Literal["serial", "tcp", "udp", "tls", "listen"]
+    """`listen`: instruments connect to us."""
     path: str | None = None
     """Serial device, best as /dev/serial/by-id/…"""
     baudrate: int = 9600
@@ -93,6 +94,12 @@ class LineSpec(Checked):
     request_pause_s: float = 0.0
     rs485: Literal["auto", "kernel", "rts"] = "auto"
     """Direction control: auto leaves it to the adapter."""
+    allow: tuple[str, ...] = ()
+    """Networks whose hosts may connect to us; none: all."""
+    connections: int = 256
+    """Connections to us at once."""
+    idle_s: float = 3600.0
+    """A connection to us that says nothing for so long is closed."""
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None

@@ -11,6 +11,7 @@ from drivers.contract import Driver, Excluding, Writing
 from drivers.errors import WriteRefused
 from gateway.clock import Clock
 from gateway.pipeline.marks import Mark, Marks
+from gateway.polling.listener import Listener
 from gateway.polling.poller import LineBusyError, Poller
 from gateway.reading import Event, Flag
 from gateway.settings import SettingsError
@@ -25,7 +26,7 @@ MOST_PROBLEMS = 20
 class Asked:
     """An instrument and the owner of its line."""
 
-    poller: Poller
+    poller: Poller | Listener
     driver: Driver
 
 

@@ -103,10 +103,13 @@ def encode(
 
 def _sample(reading: Reading) -> dict[str, Any]:
     sample, points = reading.sample, reading.points
+    # the instrument's own time stands beside ours, and never in its place
+    own = {} if sample.at_ms is None else {"at": sample.at_ms}
     return {
         "instrument": reading.instrument,
         "ts": reading.ts_ms,
         "lag": reading.lag_ms,
+        **own,
         "values": dict(zip(points, sample.values, strict=True)),
         "flags": {points[index]: flag.value for index, flag in sample.flags.items()},
         "why": {points[index]: why for index, why in sample.why.items()},

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from drivers import catalogue
 from drivers.contract import Driver
-from drivers.line import FieldLine, open_line
+from drivers.line import FieldLine, ListeningLine, listen_on, open_line
+from drivers.line.listened import Listened
 from drivers.profile import InstrumentSpec, LineSpec
 
 
@@ -14,7 +15,7 @@ class Fieldbus:
     """One line, and the instruments on it with their drivers, in the order of the site file."""
 
     spec: LineSpec
-    line: FieldLine
+    line: FieldLine | ListeningLine
     drivers: Mapping[str, Driver]
 
 
@@ -27,6 +28,9 @@ def build(lines: Mapping[str, LineSpec], instruments: Iterable[InstrumentSpec]) 
 
 
 def _fieldbus(spec: LineSpec, instruments: list[InstrumentSpec]) -> Fieldbus:
+    if (hearing := catalogue.hearing(instruments, spec)) is not None:
+        listening = listen_on(spec, hearing)
+        return Fieldbus(spec, listening, {one.id: Listened(one, listening) for one in instruments})
     # a line whose instruments speak protocols with and without tags is used without: one question at a time
     tags = [catalogue.protocol(instrument.protocol).tags(spec) for instrument in instruments]
     line = open_line(spec, None if None in tags else tags[0])

@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from drivers.line import held_by_another
+from drivers.line import ListeningLine, held_by_another
+from drivers.line.listened import Listened
 from gateway.actions import MOST_PROBLEMS, Actions, Asked
 from gateway.batch import plain
 from gateway.clock import RELEASE_MS, ClockWatch, SystemClock
@@ -32,6 +33,7 @@ from gateway.health.status import status
 from gateway.log import Log
 from gateway.pipeline.completeness import Completeness
 from gateway.pipeline.marks import Marks
+from gateway.polling.listener import Listener
 from gateway.polling.poller import Polled, Poller
 from gateway.polling.schedule import phases
 from gateway.processing import pipeline_of
@@ -201,7 +203,7 @@ class Gateway:
 
     # -- what the parts are -------------------------------------------------------------------------------
 
-    def _pollers(self) -> dict[str, Poller]:
+    def _pollers(self) -> dict[str, Poller | Listener]:
         specs = {spec.id: spec for spec in self.site.instruments}
         periods = [round(spec.every_s * 1000) for spec in self.site.instruments]
         spread = dict(zip(specs, phases(periods), strict=True))
@@ -211,8 +213,15 @@ class Gateway:
             phase_ms = spread[name] if spec.phase_s is None else round(spec.phase_s * 1000)
             return Polled(name, bus.drivers[name], round(spec.every_s * 1000), phase_ms)
 
-        return {
-            name: Poller(
+        def owner(bus: Fieldbus) -> Poller | Listener:
+            if isinstance(bus.line, ListeningLine):
+                heard = [
+                    (name, driver, round(specs[name].every_s * 1000))
+                    for name, driver in bus.drivers.items()
+                    if isinstance(driver, Listened)
+                ]
+                return Listener(bus.line, heard, self.clock, self.emit, self.tell)
+            return Poller(
                 bus.line,
                 [polled(bus, instrument) for instrument in bus.drivers],
                 self.clock,
@@ -220,8 +229,8 @@ class Gateway:
                 self.tell,
                 shared_wire=bus.spec.kind == "serial",
             )
-            for name, bus in self.buses.items()
-        }
+
+        return {name: owner(bus) for name, bus in self.buses.items()}
 
     def _commands(self) -> Commands:
         """One for all uplinks, so that a command that comes over two of them is carried out once."""

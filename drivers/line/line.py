@@ -219,15 +219,32 @@ class FieldLine(Connection):
                 answer.set_exception(error)
                 return
             if verdict is None:
+                self._await_silence(request, answer)
                 return
             if isinstance(verdict, Skip):
                 self._skip(verdict, request)
             else:
                 self._whole(verdict, answer)
 
+    def _await_silence(self, request: Request, answer: "asyncio.Future[bytes]") -> None:
+        """An answer that has no end of its own ends when nothing more comes."""
+        if request.silence_s is not None:
+            heard_s = self._last_byte_s
+            self._loop.call_at(heard_s + request.silence_s, self._silent, request, answer, heard_s)
+
+    def _silent(self, request: Request, answer: "asyncio.Future[bytes]", heard_s: float) -> None:
+        if answer.done() or self._last_byte_s != heard_s:
+            return
+        assert request.at_silence is not None
+        try:
+            answer.set_result(request.at_silence(bytes(self._input)))
+        except FieldError as error:
+            answer.set_exception(error)
+
     def _skip(self, verdict: Skip, request: Request) -> None:
         if not self._found_echo(request):
-            self.faults[verdict.fault] += 1
+            if verdict.fault:
+                self.faults[verdict.fault] += 1
             if verdict.unit is not None:
                 self._heard_late(verdict.unit)
             del self._input[: verdict.upto]

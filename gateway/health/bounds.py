@@ -35,6 +35,8 @@ class Bounds:
         return found
 
     def _overdue(self, instrument: str, age_s: float) -> list[str]:
+        if instrument in self._parts.whenever:
+            return []  # it speaks when it has something to say
         limit_s = max(POLL_PERIODS * self._parts.specs[instrument].every_s, POLL_LEAST_S)
         return [f"polling: {instrument} has no reading for {age_s:.0f} s"] if age_s > limit_s else []
 
@@ -45,7 +47,10 @@ class Bounds:
         if log.holding or not self._parts.specs:
             return []
         # nothing is committed where nothing is read: the shortest period bounds how often there is something
-        shortest_s = min(spec.every_s for spec in self._parts.specs.values())
+        expected = [spec for name, spec in self._parts.specs.items() if name not in self._parts.whenever]
+        if not expected:
+            return []
+        shortest_s = min(spec.every_s for spec in expected)
         limit_s = max(COMMIT_PERIODS * self._parts.site.log.commit_every_s, COMMIT_LEAST_S) + shortest_s
         idle_s = now_s - log.last_commit_s
         return [f"committing: nothing for {idle_s:.0f} s"] if idle_s > limit_s else []

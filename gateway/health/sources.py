@@ -33,6 +33,8 @@ class PollerSource(Protocol):
     last: dict[str, Reading]
     answering: dict[str, bool]
     answered_s: dict[str, float]
+    whenever: frozenset[str]
+    """Instruments that speak when they have something to say, and are expected never."""
 
 
 class LogSource(Protocol):
@@ -130,8 +132,11 @@ class Parts:
     started_s: float = field(init=False)
     started_ms: int = field(init=False)
     specs: Mapping[str, InstrumentSpec] = field(init=False)
+    whenever: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "started_s", self.clock.monotonic())
         object.__setattr__(self, "started_ms", self.clock.now_ms())
         object.__setattr__(self, "specs", {spec.id: spec for spec in self.site.instruments})
+        whenever = frozenset[str]().union(*(poller.whenever for poller in self.pollers.values()))
+        object.__setattr__(self, "whenever", whenever)

@@ -107,12 +107,12 @@ def _fields(reading: Reading) -> list[Any]:
         reading.instrument, reading.points, reading.ts_ms, reading.lag_ms, reading.monotonic_s, sample.values,
         [[index, flag.value] for index, flag in sample.flags.items()],
         [[index, why] for index, why in sample.why.items()],
-        sample.result,
+        sample.result, sample.at_ms,
     ]  # fmt: skip
 
 
 def _reading(fields: list[Any]) -> Reading:
-    instrument, points, ts_ms, lag_ms, monotonic_s, values, flags, why, result = fields
+    instrument, points, ts_ms, lag_ms, monotonic_s, values, flags, why, result, *own = fields
     flagged = {index: Flag(flag) for index, flag in flags}
-    sample = Sample(tuple(values), flagged, dict(why), result)
+    sample = Sample(tuple(values), flagged, dict(why), result, *own)  # rows of 0.1.0 have no time of their own
     return Reading(instrument, tuple(points), ts_ms, lag_ms, sample, monotonic_s)

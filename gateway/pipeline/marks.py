@@ -64,6 +64,7 @@ class Marks:
             {**sample.flags, **dict.fromkeys(unflagged, mark.flag)},
             {**sample.why, **dict.fromkeys(unflagged, why)},
             sample.result,
+            sample.at_ms,
         )
         return Reading(reading.instrument, reading.points, reading.ts_ms, reading.lag_ms, marked, reading.monotonic_s)
 

@@ -69,6 +69,7 @@ class Poller:
         self.last: dict[str, Reading] = {}
         self.answering: dict[str, bool] = {}
         self.answered_s: dict[str, float] = {}
+        self.whenever: frozenset[str] = frozenset()
         self._polled = {polled.instrument: polled for polled in instruments}
         self._clock = clock
         self._emit = emit

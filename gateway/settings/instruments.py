@@ -1,14 +1,16 @@
 """Instrument keys + profile + quantities -> InstrumentSpec."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from drivers import catalogue
-from drivers.modbus.source import ModbusOptions
 from drivers.profile import Checked, InstrumentSpec, LineSpec
 from gateway.domain.steps import StepKeys
-from gateway.settings import registers
+from gateway.settings import registers, rules
 from gateway.settings.check import checked
 from gateway.settings.document import Node
+from gateway.settings.flag_rules import flag_rules
+from gateway.settings.located import located
 from gateway.settings.model import InstrumentKeys
 from gateway.settings.placed import Placed
 from gateway.settings.points import merged, points_of
@@ -27,7 +29,10 @@ class Instruments:
         words: Vocabulary,
         usual: StepKeys,
         problems: list[Problem],
+        path: Path,
     ) -> None:
+        """`path` is the site file, beside which relative files are."""
+        self._path = path
         self._lines = lines
         self._profiles = profiles
         self._words = words
@@ -67,6 +72,11 @@ class Instruments:
         )
         if protocol.name == "modbus":
             registers.address(spec, line, node, self._problems)
+        for message in protocol.check(spec, line):
+            # "so2: no pattern has a group so2" is about a point
+            entry = points.get(message.partition(":")[0])
+            place = entry.node if entry is not None else node.get("options") or node
+            self._problems.append(place.problem(f"instrument {spec.id}: {message}"))
         wanted = keys.steps.over((profile.keys.steps if profile else StepKeys()).over(self._usual))
         return Placed(spec, node, points, wanted)
 
@@ -115,7 +125,16 @@ class Instruments:
             own = merged(usual, own)
         given = own or usual or Node({}, node.file, node.line, node.column, node.key)
         options = checked(protocol.options, given, self._problems, f"options of {what}")
-        if isinstance(options, ModbusOptions) and present:
+        if options is not None and present:
             omitted = [name for name in (profile.points if profile else ()) if name not in present]
-            return registers.rules(options, given, present, omitted, self._problems)
-        return options
+            options = flag_rules(options, given, present, omitted, self._problems)
+        return options and self._files(options, given)
+
+    def _files(self, options: Checked, node: Node) -> Checked:
+        """The options with the files that they name (`…_file`) found; each holds a secret."""
+        update = {}
+        for key in type(options).model_fields:
+            if key.endswith("_file") and (written := getattr(options, key)) is not None:
+                update[key] = located(written, self._path)
+                rules.secret(update[key], node.get(key) or node, self._problems)
+        return options.model_copy(update=update)

@@ -5,7 +5,7 @@ docstring under each field is what docs/site-file.md and the exported schema say
 """
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -103,6 +103,14 @@ def _broker(url: str) -> str:
     return url
 
 
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address and no network, such as 192.0.2.0/24") from None
+    return text
+
+
 def _protocol_version(written: Any) -> Any:
     return str(written) if isinstance(written, int) and not isinstance(written, bool) else written
 
@@ -113,6 +121,8 @@ MqttVersion = Annotated[
 ]
 Endpoint = Annotated[str, AfterValidator(_endpoint_text)]
 """`host:port`."""
+Network = Annotated[str, AfterValidator(_network)]
+"""An address or a network in CIDR notation."""
 Topic = Annotated[str, AfterValidator(_topic)]
 Period = Annotated[float, BeforeValidator(written_period, json_schema_input_type=str)]
 """Seconds in the program, 0.0 for `fastest`; `5s` in the file."""
@@ -123,6 +133,10 @@ FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 _SERIAL_KEYS = {"baudrate", "bytesize", "parity", "stopbits", "rs485"}
 _NETWORK_KEYS = {"in_flight", "connect_pause_s"}
 _TLS_KEYS = {"ca_file", "cert_file", "key_file"}
+_LISTENING_KEYS = {"allow", "connections", "idle_s"}
+_ASKING_KEYS = {"framing", "timeout_s", "settle_s", "in_flight", "connect_pause_s", "request_pause_s"}
+KINDS = ("serial", "tcp", "udp", "tls", "listen")
+"""The keys of which each line has one."""
 
 
 class GatewayKeys(Checked):
@@ -137,7 +151,7 @@ class GatewayKeys(Checked):
 
 
 class LineKeys(Checked):
-    """One serial port or network endpoint. Exactly one of serial, tcp, udp, tls says which."""
+    """One serial port or network endpoint. Exactly one of serial, tcp, udp, tls, listen says which."""
 
     serial: FilePath | None = None
     """Serial port, best as /dev/serial/by-id/… so that it stays the same after re-plugging."""
@@ -147,6 +161,8 @@ class LineKeys(Checked):
     """`host:port` of a UDP endpoint."""
     tls: Endpoint | None = None
     """`host:port` of a TLS endpoint (Modbus/TCP Security)."""
+    listen: Endpoint | None = None
+    """`address:port` of this machine on which instruments that speak unasked connect to the gateway."""
     baudrate: Annotated[int, Field(ge=50, le=4_000_000)] = 9600
     """Bits per second; serial only."""
     bytesize: Literal[7, 8] = 8
@@ -169,6 +185,12 @@ class LineKeys(Checked):
     """Quiet time after a connection is made, for device servers that drop the first bytes."""
     request_pause_s: Annotated[Duration, Field(ge=0, le=60)] = Field(0.0, alias="request_pause")
     """Quiet time before each request, for adapters that turn around slowly."""
+    allow: tuple[Network, ...] = ()
+    """Addresses or networks (`192.0.2.0/24`) that may connect; default all; listen only."""
+    connections: Annotated[int, Field(ge=1, le=4096)] = 256
+    """Connections at once; listen only."""
+    idle_s: Annotated[Duration, Field(ge=1, le=7 * 86400)] = Field(3600.0, alias="idle")
+    """A connection that says nothing for so long is closed; listen only."""
     ca_file: FilePath | None = None
     """Certificates that sign the server's; tls only."""
     cert_file: FilePath | None = None
@@ -178,15 +200,16 @@ class LineKeys(Checked):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "LineKeys":
-        kinds = [kind for kind in ("serial", "tcp", "udp", "tls") if getattr(self, kind) is not None]
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
             found = f"has {' and '.join(kinds)}" if kinds else "says neither where nor how"
-            raise ValueError(f"a line {found}; give exactly one of serial, tcp, udp, tls")
+            raise ValueError(f"a line {found}; give exactly one of {', '.join(KINDS)}")
         given = self.model_fields_set
         odd = given & (
             {"baudrate", "bytesize", "parity", "stopbits", "rs485"} if kinds != ["serial"] else {"in_flight"}
         )
         odd |= given & {"ca_file", "cert_file", "key_file"} if kinds != ["tls"] else set()
+        odd |= given & (_ASKING_KEYS if kinds == ["listen"] else _LISTENING_KEYS)
         if odd:
             keys = ", ".join(sorted(key.removesuffix("_s") for key in odd))
             raise ValueError(f"{keys} means nothing on a {kinds[0]} line; remove it")

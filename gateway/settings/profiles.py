@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers import catalogue
 from drivers.profile import Checked, Duration, Point
@@ -37,12 +37,20 @@ class Example(Checked):
 
     source: Annotated[str, Field(min_length=1)]
     """Where the bytes come from: the manual's page, or who recorded them; "computed" where they are worked out."""
-    request: Annotated[str, Field(min_length=2)]
+    request: Annotated[str, Field(min_length=2)] | None = None
     """Bytes sent, hex, as on the wire."""
-    reply: Annotated[str, Field(min_length=2)]
+    reply: Annotated[str, Field(min_length=2)] | None = None
     """Bytes received, hex, as on the wire."""
+    heard: Annotated[str, Field(min_length=2)] | None = None
+    """For an instrument that speaks unasked: its bytes, hex, as on the wire, instead of `request` and `reply`."""
     values: dict[str, bool | int | float | str | None]
     """What the points are then, by id."""
+
+    @model_validator(mode="after")
+    def _asked_or_heard(self) -> "Example":
+        if (self.request is None) != (self.reply is None) or (self.heard is None) == (self.request is None):
+            raise ValueError("an example has `request` and `reply`, or `heard`")
+        return self
 
 
 class ProfileKeys(Checked):

@@ -1,12 +1,12 @@
-"""What only Modbus knows: unit addresses, registers that two instruments read differently, rules that name points."""
+"""What only Modbus knows: unit addresses, registers that two instruments read differently."""
 
 from collections.abc import Sequence
 
-from drivers.modbus.source import MASKED, FlagRule, ModbusOptions, ModbusPoint
+from drivers.modbus.source import MASKED, ModbusOptions, ModbusPoint
 from drivers.profile import InstrumentSpec, LineSpec
 from gateway.settings.document import Node
 from gateway.settings.placed import Placed, PlacedPoint
-from gateway.settings.problem import Problem, did_you_mean
+from gateway.settings.problem import Problem
 
 HIGHEST_UNIT = 247
 """Modbus over serial line V1.02 §2.2; 248 to 255 are reserved, 0 is the broadcast that nobody answers."""
@@ -22,37 +22,6 @@ def address(spec: InstrumentSpec, line: LineSpec, node: Node, problems: list[Pro
     if not isinstance(spec.address, int) or not lowest <= spec.address <= highest:
         advice = f"a Modbus unit on this line has {lowest} to {highest}"
         problems.append(place.problem(f"address of instrument {spec.id} is {spec.address!r}", advice))
-
-
-def rules(
-    options: ModbusOptions, node: Node, present: Sequence[str], omitted: Sequence[str], problems: list[Problem]
-) -> ModbusOptions:
-    """The options with omitted points taken out of the flag rules; names that are no points go to `problems`."""
-    entries = node.get("flags")
-    nodes = entries.value if entries is not None and isinstance(entries.value, list) else []
-    kept = [_rule(rule, entry, present, omitted, problems) for rule, entry in zip(options.flags, nodes, strict=True)]
-    return options.model_copy(update={"flags": tuple(rule for rule in kept if rule is not None)})
-
-
-def _rule(
-    rule: FlagRule, node: Node, present: Sequence[str], omitted: Sequence[str], problems: list[Problem]
-) -> FlagRule | None:
-    if rule.point is not None and rule.point not in present:
-        place = node.get("point") or node
-        if rule.point in omitted:
-            message = f"a flag rule needs point {rule.point!r}, which is omitted"
-            problems.append(place.problem(message, "keep the point; without it bad values would look good"))
-        else:
-            problems.append(place.problem(f"there is no point {rule.point!r}", did_you_mean(rule.point, present)))
-    if rule.points is None:
-        return rule
-    names = node.get("points")
-    entries = names.value if names is not None and isinstance(names.value, list) else []
-    for name, entry in zip(rule.points, entries, strict=False):
-        if name not in present and name not in omitted:
-            problems.append(entry.problem(f"there is no point {name!r}", did_you_mean(name, present)))
-    left = tuple(name for name in rule.points if name in present)
-    return rule.model_copy(update={"points": left}) if left else None
 
 
 def clashes(instruments: Sequence[Placed], problems: list[Problem]) -> None:

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from drivers import catalogue
 from drivers.profile import LineSpec
 from gateway.settings.document import Node
 from gateway.settings.model import UplinkSettings
@@ -67,6 +68,20 @@ def secret(path: str, node: Node, problems: list[Problem]) -> None:
         problems.append(node.problem(f"{path} is not a file"))
     elif mode & (stat.S_IROTH | stat.S_IWOTH):
         problems.append(node.problem(f"every user of this machine can read {path}", f"chmod 600 {path}", "warning"))
+
+
+def speaking(
+    lines: Mapping[str, tuple[LineSpec, Node]], instruments: Sequence[Placed], problems: list[Problem]
+) -> None:
+    """Lines that cannot be listened to by all that is on them."""
+    for name, (line, _) in lines.items():
+        here = [placed for placed in instruments if placed.spec.line == name]
+        if not here:
+            continue
+        try:
+            catalogue.hearing([placed.spec for placed in here], line)
+        except ValueError as error:
+            problems.append((here[-1].node.get("line") or here[-1].node).problem(str(error)))
 
 
 def unused(lines: Mapping[str, tuple[LineSpec, Node]], instruments: Sequence[Placed], problems: list[Problem]) -> None:

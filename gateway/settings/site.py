@@ -17,7 +17,9 @@ from gateway.settings.check import Model, checked
 from gateway.settings.derived import DerivedSpec, PlacedDerived
 from gateway.settings.document import Node, read
 from gateway.settings.instruments import Instruments
+from gateway.settings.located import located
 from gateway.settings.model import (
+    KINDS,
     ClockSettings,
     CommandSettings,
     GatewayKeys,
@@ -193,11 +195,12 @@ class _Reading:
         known: dict[str, LineSpec | None] = dict.fromkeys(self._names("lines"))
         known.update({name: line for name, (line, _) in lines.items()})
         rules.ids(node.value, self.problems)
-        resolver = Instruments(known, self.profiles, self.words, usual, self.problems)
+        resolver = Instruments(known, self.profiles, self.words, usual, self.problems, self.path)
         placed = [made for entry in node.value if (made := resolver.resolve(entry)) is not None]
         modbus = [one for one in placed if one.spec.protocol == "modbus"]
         registers.clashes(modbus, self.problems)
         wire_time.periods(placed, {name: line for name, (line, _) in lines.items()}, self.problems)
+        rules.speaking(lines, placed, self.problems)
         if len(placed) == len(node.value):
             rules.unused(lines, placed, self.problems)
         return placed
@@ -252,23 +255,14 @@ class _Reading:
 
 def line_spec(name: str, keys: LineKeys) -> LineSpec:
     """The line as its owner wants it."""
-    where = keys.tcp or keys.udp or keys.tls
+    where = keys.tcp or keys.udp or keys.tls or keys.listen
     host, port = endpoint(where) if where else (None, None)
-    kind = next(kind for kind in ("serial", "tcp", "udp", "tls") if getattr(keys, kind) is not None)
+    kind = next(kind for kind in KINDS if getattr(keys, kind) is not None)
     same = ("baudrate", "bytesize", "parity", "stopbits", "framing", "timeout_s", "settle_s", "in_flight", "rs485")
     pauses = ("connect_pause_s", "request_pause_s", "ca_file", "cert_file", "key_file")
-    shared = {key: getattr(keys, key) for key in (*same, *pauses)}
+    listening = ("allow", "connections", "idle_s")
+    shared = {key: getattr(keys, key) for key in (*same, *pauses, *listening)}
     return LineSpec(name=name, kind=kind, path=keys.serial, host=host, port=port, **shared)
-
-
-def located(written: str, site: Path) -> str:
-    """An absolute path; a relative one is a credential of the service manager, else beside the site file."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and not os.path.isabs(written):
-        candidate = os.path.join(credentials, written)
-        if os.path.exists(candidate):
-            return candidate
-    return os.path.join(os.path.abspath(site.parent), written)
 
 
 def _hash(parts: Mapping[str, Any]) -> str:

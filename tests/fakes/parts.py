@@ -47,6 +47,7 @@ class FakePoller:
     last: dict[str, Reading] = field(default_factory=dict)
     answering: dict[str, bool] = field(default_factory=dict)
     answered_s: dict[str, float] = field(default_factory=dict)
+    whenever: frozenset[str] = frozenset()
 
     def read(self, spec: InstrumentSpec, clock: FakeClock, value: Value) -> None:
         """A poll of that instrument now: the value for every point, or nulls for None."""
