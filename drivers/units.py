@@ -25,6 +25,7 @@ _SCALES: dict[str, dict[str, str]] = {
     "mass flow in kg/h": {"kg/h": "1", "t/h": "1000"},
     "time in s": {"ms": "0.001", "s": "1", "min": "60", "h": "3600", "d": "86400"},
     "share": {"1": "1", "%": "0.01"},
+    "speed in m/s": {"m/s": "1", "km/h": "5/18", "knot": "463/900"},
 }  # fmt: skip
 _TO_CELSIUS = {"°C": ("1", "0"), "K": ("1", "-273.15"), "°F": ("5/9", "-160/9")}
 
