@@ -141,6 +141,11 @@ class PtyPort:
             self._outbox.at(end_s, lambda piece=piece: self._write(piece))  # type: ignore[misc]
         self._free_s = max(self._free_s, start_s + len(data) * self._character_s)
 
+    def say(self, data: bytes) -> None:
+        """Put something on the wire that nobody asked for."""
+        if self._master >= 0:
+            self._send(data, max(self._free_s, asyncio.get_running_loop().time()))
+
     def _write(self, data: bytes) -> None:
         # when nobody reads and the kernel's buffer is full the bytes are gone, as on a wire
         with suppress(BlockingIOError):
@@ -171,6 +176,11 @@ class TcpPort:
         assert self._server is not None
         self._server.close()
         self.hang_up()
+
+    def say(self, data: bytes) -> None:
+        """Send something that nobody asked for, on every connection."""
+        for connection in tuple(self._connections):
+            connection.say(data)
 
     def hang_up(self, reset: bool = False) -> None:
         """End every connection; the port goes on listening."""
@@ -237,6 +247,11 @@ class _Connection(asyncio.Protocol):
             behind, self._behind = self._behind, []
             for waiting in behind:
                 self._act(*waiting)
+
+    def say(self, data: bytes) -> None:
+        """Send it now."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     def hang_up(self, reset: bool) -> None:
         """FIN after what was written, or RST at once (SO_LINGER 0)."""

@@ -5,15 +5,18 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from drivers import catalogue
 from drivers.airtime import character_s
 from drivers.profile import InstrumentSpec, LineSpec
-from drivers.simulator.behaviour import behaviour, scenes
+from drivers.simulator.behaviour import Scene, behaviour, scenes
 from drivers.simulator.meter import Meter, MeterBus, MeterStream, MixedBus, MixedStream, Readings
 from drivers.simulator.meters import KINDS
 from drivers.simulator.modbus_instrument import ModbusInstrument
 from drivers.simulator.ports import Bus, PtyPort, Stream, TcpPort, UdpPort
 from drivers.simulator.slave import Slave
 from drivers.simulator.slave_framing import FRAMINGS
+from drivers.simulator.speaking import Speaker, speaking
+from drivers.simulator.text_instrument import TextBus, TextInstrument, TextStream
 from drivers.simulator.truth import Truth
 from drivers.simulator.unit import Unit
 
@@ -44,31 +47,45 @@ async def simulate(
     async with AsyncExitStack() as stack:
         simulated = {}
         for name, line in specs.items():
+            here = [each for each in instruments if each.line == name]
+            if (talkers := _talkers(line, here, places, seed, truth, now)) is not None:
+                simulated[name] = await speaking(stack, line, talkers, character_s(line))
+                continue
             units: dict[int, Unit] = {}
+            texts: list[TextInstrument] = []
             meters: dict[str, list[Meter]] = {}
-            for instrument in (each for each in instruments if each.line == name):
+            for instrument in here:
                 acting = behaviour(instrument, places, seed)
                 if instrument.protocol == "modbus":
                     units[int(instrument.address)] = ModbusInstrument(instrument, acting, truth, now)
                 elif (spoken := KINDS.get(instrument.protocol)) is not None:
                     made = spoken.meter(Readings(instrument, acting, truth, now))
                     meters.setdefault(instrument.protocol, []).append(made)
+                elif instrument.protocol == "text":
+                    texts.append(TextInstrument(instrument, acting, truth, now))
                 else:
                     raise LookupError(f"{instrument.id}: no simulator speaks {instrument.protocol}")
             kind = "tcp" if line.kind == "tls" else line.kind
             simulated[name] = await _opened(
-                stack, line, *_bus(line, units, meters, _THINK_S[kind] if think_s is None else think_s)
+                stack, line, *_bus(line, units, meters, texts, _THINK_S[kind] if think_s is None else think_s)
             )
         yield simulated
 
 
 def _bus(
-    line: LineSpec, units: Mapping[int, Unit], meters: Mapping[str, Sequence[Meter]], think_s: float
+    line: LineSpec,
+    units: Mapping[int, Unit],
+    meters: Mapping[str, Sequence[Meter]],
+    texts: Sequence[TextInstrument],
+    think_s: float,
 ) -> tuple[Bus, Callable[[], Stream]]:
     """Everything that is on one line, and how its requests are found."""
     buses: list[Bus] = []
     streams: list[Callable[[], Stream]] = []
-    if units or not meters:
+    if texts:
+        buses.append(TextBus(texts, think_s))
+        streams.append(partial(TextStream, texts))
+    if units or not (meters or texts):
         buses.append(Slave(units, think_s))
         usual = "rtu" if line.kind == "serial" else "tcp"
         streams.append(FRAMINGS[line.framing or usual])
@@ -78,6 +95,22 @@ def _bus(
     if len(buses) == 1:
         return buses[0], streams[0]
     return MixedBus(buses), lambda: MixedStream([made() for made in streams])
+
+
+def _talkers(
+    line: LineSpec,
+    here: Sequence[InstrumentSpec],
+    places: Sequence[Scene],
+    seed: int,
+    truth: Truth | None,
+    now: Callable[[], float],
+) -> list[Speaker] | None:
+    """The instruments of a line that speak unasked; None for a line on which they are asked."""
+    if not here or not all(
+        one.protocol in catalogue.names() and catalogue.protocol(one.protocol).listens(one, line) for one in here
+    ):
+        return None
+    return [TextInstrument(one, behaviour(one, places, seed), truth, now) for one in here]
 
 
 async def _opened(stack: AsyncExitStack, line: LineSpec, slave: Bus, framing: Callable[[], Stream]) -> LineSpec:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from drivers.profile import LineSpec
+from gateway.settings.model import KINDS
 
 
 def moved(document: Mapping[str, Any], lines: Mapping[str, LineSpec]) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def moved(document: Mapping[str, Any], lines: Mapping[str, LineSpec]) -> dict[st
 
 
 def _line(settings: Mapping[str, Any], simulated: LineSpec) -> dict[str, Any]:
-    kept = {key: value for key, value in settings.items() if key not in ("serial", "tcp", "udp", "tls")}
+    kept = {key: value for key, value in settings.items() if key not in KINDS and key != "allow"}
     if simulated.kind == "serial":
         return {"serial": simulated.path, **kept}
     return {simulated.kind: f"{simulated.host}:{simulated.port}", **kept}
