@@ -60,7 +60,7 @@ FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError)
 
 def is_damage(error: Exception) -> bool:
     """Whether the file is wrong (it will not get better), not the disk or the machine (it may)."""
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError | Damaged):
         return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF) not in _TROUBLE
@@ -76,7 +76,6 @@ class Standing:
     """What an opened log holds: its newest batch, and its state by name as (position it was saved with, value)."""
 
     newest: Batch | None = None
-    oldest_position: int = 0
     states: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     held: int = 0  # id of the newest row of held readings
     torn: bool = False  # the WAL ends in something that is no whole commit
@@ -133,9 +132,7 @@ def inspect(connection: sqlite3.Connection, path: Path) -> Standing:
             raise Damaged(f"state {name!r}: its bytes do not have their CRC")
         standing.states[name] = (position, value)
     newest = connection.execute(f"{SELECT} ORDER BY position DESC LIMIT 1").fetchone()
-    oldest = connection.execute("SELECT min(position) FROM batches").fetchone()
     standing.newest = checked(newest) if newest else None
-    standing.oldest_position = oldest[0] or 0
     standing.held = connection.execute("SELECT max(id) FROM held").fetchone()[0] or 0
     return standing
 

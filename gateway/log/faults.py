@@ -36,6 +36,8 @@ class Faults:
             if len(self._unread_s) >= UNREADABLE_TIMES:
                 self.damaged = True
         elif is_damage(error):
+            if not self.damaged:
+                logger.warning("the log is damaged: %s", error)
             self.damaged = True
 
     def failed(self, error: Exception) -> None:

@@ -11,6 +11,7 @@ refuses for good is told as `log.evicted` with the reason `refused` and the brok
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,6 +26,7 @@ from gateway.log.eviction import Report
 from gateway.log.holding import boot_id
 from gateway.log.intervals import Intervals
 from gateway.log.options import LogSettings, Options, Signer
+from gateway.log.row import Damaged
 from gateway.log.work import KEPT
 from gateway.log.writer import Writer
 from gateway.reading import Event, Reading, Window
@@ -35,9 +37,14 @@ PENDING_BYTES = 16 << 20
 EXTEND_S = 15.0
 """How much more time is asked of the service manager, every third of it, while opening takes long."""
 
+REPLAY_ATTEMPTS = 5
+"""How often `replay` has the log opened anew before `run`."""
+
 REPLAY_ROWS = 64
 """Batches read at once by `replay`."""
 
+
+logger = logging.getLogger("fieldgate.log")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -138,13 +145,20 @@ class Log:
         self._writer.lost = call
 
     async def replay(self, after_position: int) -> AsyncIterator[Batch]:
-        """All sound batches beyond a position, in order, as they stand on disk."""
-        last = self._shelf.newest
+        """All sound batches beyond a position, in order, as they stand on disk. Ends early where it cannot be read at
+        start: a disk that fails must not keep the gateway from polling."""
+        last, failures = self._shelf.newest, 0
         while after_position < last:
             runs = list(self._shelf.cursors.gone.gaps(after_position + 1, min(last, after_position + REPLAY_ROWS)))
             found = await self._read(runs, REPLAY_ROWS) if runs else reader.Found()
             if found is None:
+                failures += 1
+                if failures >= REPLAY_ATTEMPTS and not self._writer.running:
+                    logger.warning("the log cannot be read on from position %d", after_position)
+                    return
                 continue
+            if found.bad:
+                await self._missing(found)
             for batch in found.batches:
                 yield batch
             if found.cut:
@@ -176,7 +190,7 @@ class Log:
             if found is None:
                 continue
             if found.bad:
-                await self._missing(found.bad)
+                await self._missing(found)
             if found.batches:
                 return found.batches
 
@@ -192,7 +206,7 @@ class Log:
             if page.found.bad and await self._changing():
                 continue
             if page.found.bad:
-                await self._missing(page.found.bad)
+                await self._missing(page.found)
             if page.found.batches or not page.more:
                 return page.found.batches
             after = page.after
@@ -241,7 +255,10 @@ class Log:
         self, job: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T | None:
         """What the database says; None if it must be asked again."""
-        await self._writer.ready.wait()
+        if not self._writer.running and (self._writer.store is None or self._writer.faults.broken):
+            await self._writer.heal_or_wait()  # before `run` nobody else does
+        else:
+            await self._writer.ready.wait()
         store = self._writer.store
         if store is None:
             return None
@@ -261,10 +278,15 @@ class Log:
         await asyncio.wait({committing})
         return True
 
-    async def _missing(self, bad: Intervals) -> None:
-        """Batches that are not there as they were written: never handed out, and told as evicted by damage."""
+    async def _missing(self, found: reader.Found) -> None:
+        """Batches that are not there as they were written: never handed out, and told as evicted by damage. Where
+        rows are missing the tree is damaged, which may still lead elsewhere: all of the file is looked through."""
         cursors, store = self._shelf.cursors, self._writer.store
-        runs = [run for wanted in bad for run in cursors.gone.gaps(*wanted)]
+        if absent := [run for wanted in found.absent for run in cursors.gone.gaps(*wanted)]:
+            self._writer.broke(Damaged(f"no batches at positions {absent[0][0]} to {absent[0][1]}"))
+            self._writer.ready.clear()
+            return
+        runs = [run for wanted in found.bad for run in cursors.gone.gaps(*wanted)]
         if store is None or not runs:
             return
         try:

@@ -79,7 +79,7 @@ async def open_store(
     try:
         store, standing = await _opened(files, wal_bytes, noted)
     except (Damaged, sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if not isinstance(error, Damaged) and not is_damage(error):
+        if not is_damage(error):
             _explain(files)
             raise
         await asyncio.to_thread(files.quarantine, now_ms)

@@ -18,6 +18,7 @@ class Found:
 
     batches: list[Batch] = field(default_factory=list)
     bad: Intervals = field(default_factory=Intervals)
+    absent: Intervals = field(default_factory=Intervals)  # those of `bad` that have no row at all
     cut: bool = False  # there was more than fits
 
 
@@ -47,17 +48,22 @@ def read(connection: sqlite3.Connection, runs: Sequence[tuple[int, int]], limit:
                 rows.close()
                 found.cut = True
                 return found
+            _absent(found, expected, row[0] - 1)
             try:
                 batch = checked(row)
             except Damaged:
-                found.bad.add(expected, row[0])
+                found.bad.add(row[0])
             else:
-                found.bad.add(expected, batch.position - 1)
                 found.batches.append(batch)
                 size += len(batch.body)
             expected = row[0] + 1
-        found.bad.add(expected, last)
+        _absent(found, expected, last)
     return found
+
+
+def _absent(found: Found, first: int, last: int) -> None:
+    found.bad.add(first, last)
+    found.absent.add(first, last)
 
 
 def names(connection: sqlite3.Connection, runs: Sequence[tuple[int, int]]) -> list[Name]:

@@ -38,6 +38,7 @@ KEPT_PAGES = (32 << 20) // PAGE_SIZE
 MOST_FRAMES = 1 << 16
 """Newest frames of a WAL that are looked at: ten times what a log's WAL may hold."""
 
+STATE_PAGES = 1024
 STATE = "salvage"
 _INSERT = "INSERT OR IGNORE INTO batches (position, stream, seq, created_ms, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -68,6 +69,7 @@ class Salvage:
         self._kept: dict[int, bytes] = {}
         self._used: set[int] = set()
         self._resume(progress)
+        self._states_looked_for = False
 
     def close(self) -> None:
         """Let the files go."""
@@ -81,6 +83,8 @@ class Salvage:
     def step(self, connection: sqlite3.Connection, gone: Intervals, over: int) -> Slice:
         """Bring one slice into the log, in one transaction. `gone`: positions that hold no batch; `over`: bytes by
         which the log is too large. Raises sqlite3.Error."""
+        if not self._states_looked_for:
+            self._look_for_states()
         taken, slice_ = self._look(over > 0), Slice()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -133,6 +137,16 @@ class Salvage:
             taken += self._spans.settle()
             self._undecided_at = None
         return taken
+
+    def _look_for_states(self) -> None:
+        """What uplinks have settled lies in the table made second, near the beginning: known before the first batch
+        is found, it spares them repeats."""
+        self._states_looked_for = True
+        for number in range(1, min(self._pages, STATE_PAGES) + 1):
+            page = _read(self._file, (number - 1) * PAGE_SIZE, PAGE_SIZE)
+            for _, values, _ in pages.rows(page, number == 1, self._older):
+                if len(values) == 5:
+                    self._state(values)
 
     def _leaf(self, number: int, page: bytes) -> list[Batch]:
         """The batches on one leaf page; each is tried with the WAL's version of its overflow pages, then without."""

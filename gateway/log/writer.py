@@ -82,6 +82,7 @@ class Writer:
         self._lock, self._mark = Lock(self._files.lock), Mark(self._files.mark)
         self._attempt: Work | None = None  # the last commit, while its outcome is unknown
         self._opened = False
+        self.running = False
         self._carried: dict[str, tuple[int, bytes]] = {}  # kept state that the file does not have yet
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -128,9 +129,16 @@ class Writer:
 
     async def run(self) -> None:
         """Commit what is added, for ever. Cancelling it never stops a commit half-way."""
+        self.running = True
+        try:
+            await self._run()
+        finally:
+            self.running = False
+
+    async def _run(self) -> None:
         while True:
             if self.store is None or self.faults.broken:
-                await self._heal_or_wait()
+                await self.heal_or_wait()
                 continue
             if self.salvaging.active and not self._wake.is_set():
                 await self._salvage_step(self.store)
@@ -157,7 +165,8 @@ class Writer:
         except FAULTS as error:
             self.faults.failed(error)
 
-    async def _heal_or_wait(self) -> None:
+    async def heal_or_wait(self) -> None:
+        """One attempt to open the log anew, and after repeated failures the wait before the next."""
         try:
             await self.heal()
         except LogError as error:  # another file than ours lies there now; it may be put right
@@ -215,8 +224,6 @@ class Writer:
         gone, settled = _runs(standing.states, GONE), {}
         for name in self.options.uplinks:
             settled[name] = _runs(standing.states, CURSOR + name)
-        if standing.oldest_position:
-            gone.add(1, standing.oldest_position - 1)
         self.shelf.load(max(position, self.shelf.newest), gone, settled)
         if attempt is not None:
             if opening.reason is None and self.waiting.is_there(attempt, position, standing.held):

@@ -399,6 +399,9 @@ def main() -> int:
     print(f"  batches handed out {sum(verdict.handed_out for _, _, verdict in results)},", end=" ")
     print(f"reported as lost {sum(verdict.reported for _, _, verdict in results)}")
     print("  streams:", ", ".join(f"{name} {count}" for name, count in streams.most_common()))
+    for number, words, verdict in results:
+        if verdict.new_stream in ("new", "?"):
+            print(f"  {number} {words}: {verdict.new_stream}")
     for number, words, findings in wrong[:20]:
         print(f"  ! {number} {words}: {'; '.join(findings[:3])} ({len(findings)})")
     return 1 if wrong else 0

@@ -314,3 +314,28 @@ async def test_another_gateway_id_begins_a_new_stream(path: Path, clock: TurnedC
     async with running(log):
         batches = await committed(log)
     assert events(batches)[0]["data"]["reason"] == "gateway"
+
+
+async def test_what_is_kept_counts_no_reading_that_was_added_after_it(path: Path, clock: TurnedClock) -> None:
+    readings = Readings(clock)
+    async with running(await opened(path, clock, commit_every_s=30.0), close=False) as log:
+        await committed(log)
+        log.add(readings.next())
+        log.keep("account", b"1")
+        log.add(readings.next())
+        log.keep("account", b"2")
+        log.add(readings.next())
+        log.add_event(Event(1, "gateway.started"))
+        await committed(log, 3)
+        position, value = log.kept("account") or (0, b"")
+        assert value == b"2"
+        assert values([batch async for batch in log.replay(position)]) == [3]
+    async with running(await opened(path, clock)) as log:
+        assert log.kept("account") == (position, b"2")
+
+
+async def test_state_that_is_saved_is_there_after_a_kill(path: Path, clock: TurnedClock) -> None:
+    async with running(await opened(path, clock, commit_every_s=30.0), close=False) as log:
+        await log.save("commands", b"id 1")
+    async with running(await opened(path, clock)) as log:
+        assert (log.kept("commands") or (0, b""))[1] == b"id 1"
