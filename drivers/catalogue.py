@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from drivers.contract import Driver, Hearing, Line, Tags
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
 
-BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "text")
+BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text")
 """A protocol is named as its folder in drivers/; the folder's `protocol` module holds PROTOCOL."""
 
 

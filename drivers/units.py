@@ -11,7 +11,7 @@ _SCALES: dict[str, dict[str, str]] = {
     "mass concentration in mg/L": {"g/L": "1000", "mg/L": "1", "ug/L": "0.001", "µg/L": "0.001"},
     "volume share in ppm": {"%vol": "10000", "ppm": "1", "ppb": "0.001"},
     "flow in m3/h": {"m3/h": "1", "m3/s": "3600", "m3/min": "60", "L/s": "3.6", "L/min": "0.06", "L/h": "0.001"},
-    "volume in L": {"m3": "1000", "L": "1", "mL": "0.001", "mm3": "0.000001"},
+    "volume in L": {"m3": "1000", "L": "1", "mL": "0.001", "mm3": "0.000001", "gal": "3.785411784"},
     "length in m": {"km": "1000", "m": "1", "cm": "0.01", "mm": "0.001", "ft": "0.3048", "in": "0.0254"},
     "conductivity in uS/cm": {"S/m": "10000", "mS/cm": "1000", "uS/cm": "1", "µS/cm": "1"},
     "energy in J": {

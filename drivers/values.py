@@ -41,7 +41,16 @@ class Odd:
     kind: str = "invalid"
 
 
-Raw = Measured | Odd | bool | str
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A number that the instrument itself says something of."""
+
+    measured: Measured
+    flag: Flag
+    why: str
+
+
+Raw = Measured | Odd | Flagged | bool | str
 Outcome = tuple[Value, Flag, str]
 """Value, flag, and the reason ("" for N)."""
 
@@ -61,6 +70,11 @@ def taken(point: Point, raw: Raw) -> Outcome:
     """The value of `point` from what came in."""
     if isinstance(raw, Odd):
         return None, raw.flag, f"{raw.kind}: {raw.why}"
+    if isinstance(raw, Flagged):
+        value, flag, why = taken(point, raw.measured)
+        if value is None:
+            return None, raw.flag if flag is Flag.FAULT else flag, f"{why}; {raw.why}"
+        return value, raw.flag, f"status: {raw.why}" + (f"; {why}" if why else "")
     if not isinstance(raw, Measured):
         if raw in _marks(point.invalid) and not isinstance(raw, bool):
             return None, Flag.FAULT, f"invalid: {raw} is the instrument's mark for no value"

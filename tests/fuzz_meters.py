@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from drivers.simulator.meter import Readings
 from drivers.simulator.meters import KINDS
-from tests.meters import FULLEST, FunctionLine, at_once, fixed, instrument, made, whole
+from tests.meters import ADDRESSES, FULLEST, FunctionLine, at_once, fixed, instrument, made, whole
 
 SLOWEST_S = 0.020
 
@@ -84,9 +84,6 @@ def run(protocol: str, count: int, seed: int, *, slowest_s: float = SLOWEST_S) -
         result.outcomes[sample.result] += 1
     assert result.slowest_s <= slowest_s, f"{result.slowest_s * 1000:.1f} ms for one poll"
     return result
-
-
-ADDRESSES: dict[str, int | str] = {"dlt645": "000000000001", "cjt188": "00000000000001", "mbus": 5, "sdi12": "3"}
 
 
 def main() -> int:

@@ -21,8 +21,18 @@ FULLEST: Mapping[str, str] = {
     "cjt188": "heat/cjt188_heat_meter",
     "mbus": "heat/mbus_heat_meter",
     "sdi12": "water/sdi12_water_probe",
+    "bayern_hessen": "air/acoem_serinus40",
+    "veeder_root": "vapour_recovery/veeder_root_tls350",
 }
 """Protocol -> the shipped profile that has most to say."""
+ADDRESSES: Mapping[str, int | str] = {
+    "dlt645": "000000000001",
+    "cjt188": "00000000000001",
+    "mbus": 5,
+    "sdi12": "3",
+    "bayern_hessen": "any",
+    "veeder_root": 0,
+}
 
 
 def instrument(

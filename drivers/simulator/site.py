@@ -91,7 +91,7 @@ def _bus(
         streams.append(FRAMINGS[line.framing or usual])
     for protocol, several in meters.items():
         buses.append(MeterBus(several, think_s))
-        streams.append(partial(MeterStream, KINDS[protocol].framing))
+        streams.append(partial(MeterStream, KINDS[protocol].heard))
     if len(buses) == 1:
         return buses[0], streams[0]
     return MixedBus(buses), lambda: MixedStream([made() for made in streams])

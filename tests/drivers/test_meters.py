@@ -15,8 +15,8 @@ from drivers.simulator.meter import MeterBus, MeterStream, Readings
 from drivers.simulator.meter_faults import FAULTS, MeterHostility
 from drivers.simulator.meters import KINDS
 from drivers.simulator.ports import PtyPort
-from tests.fuzz_meters import ADDRESSES, run
-from tests.meters import FULLEST, Counting, FunctionLine, at_once, fixed, instrument, made, polled, whole
+from tests.fuzz_meters import run
+from tests.meters import ADDRESSES, FULLEST, Counting, FunctionLine, at_once, fixed, instrument, made, polled, whole
 
 SAMPLE = 5_000
 PROTOCOLS = sorted(FULLEST)
@@ -94,7 +94,7 @@ async def hostile(protocol: str, seed: int) -> None:
     meter = KINDS[protocol].meter(Readings(spec, Counting(len(spec.points)), truth))  # type: ignore[arg-type]
     questions = len(made(spec, FunctionLine(lambda request: b"")).questions)  # type: ignore[attr-defined]
     hostility = MeterHostility(framing, 0.5 / questions, seed, timeout_s)
-    async with PtyPort(MeterBus([meter], mischief=hostility), lambda: MeterStream(framing)) as port:
+    async with PtyPort(MeterBus([meter], mischief=hostility), lambda: MeterStream(KINDS[protocol].heard)) as port:
         # late answers come within 2.6 timeouts; twice that, so that a busy machine is no fault of the line
         line_spec = LineSpec(
             name="line", kind="serial", path=port.path, baudrate=115200, timeout_s=timeout_s, settle_s=6 * timeout_s

@@ -45,6 +45,7 @@ PURE = (
     "drivers.text",
     "drivers.airtime", "drivers.frames", "drivers.status", "drivers.values",
     "drivers.dlt645", "drivers.cjt188", "drivers.mbus", "drivers.sdi12.message", "drivers.sdi12.source",
+    "drivers.bayern_hessen", "drivers.veeder_root",
     "gateway.reading", "gateway.batch", "gateway.polling.schedule", "gateway.polling.silence", "gateway.pipeline",
     "gateway.domain",
 )  # fmt: skip

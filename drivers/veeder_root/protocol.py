@@ -1,0 +1,7 @@
+"""What the catalogue needs to know of Veeder-Root consoles."""
+
+from drivers.catalogue import Protocol, no_tags
+from drivers.veeder_root.driver import driver, wire_s
+from drivers.veeder_root.source import VeederRootOptions, VeederRootPoint
+
+PROTOCOL = Protocol("veeder_root", VeederRootPoint, VeederRootOptions, driver, no_tags, wire_s)
