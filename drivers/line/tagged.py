@@ -75,7 +75,9 @@ class TaggedLine(FieldLine):
 
     async def exchange_row(self, requests: Sequence[Request], most: int) -> list[bytes | FieldError]:
         """See drivers/contract.py, Line."""
-        if self.spec.request_pause_s or requests[0].pause_s:
+        # without numbers a second copy of one answer, right behind it, would pass for the answer to the next question:
+        # it must find nobody waiting
+        if not self.numbers_answers or self.spec.request_pause_s or requests[0].pause_s:
             return await super().exchange_row(requests, most)
         return await self._exchange_row(requests, most)
 

@@ -90,6 +90,63 @@ def test_as_many_requests_are_under_way_as_the_line_allows_once_it_has_shown_num
     played(wire, test, in_flight=4)
 
 
+class TestRow:
+    """Several questions in one await."""
+
+    def test_answers_come_in_the_order_of_the_questions(self) -> None:
+        wire = HandWire(lambda sent: [(0.05 - 0.001 * sent[9], answer(sent))])
+
+        async def test(line: TaggedLine) -> None:
+            await line.exchange(ask())
+            for most, under_way in ((1, 1), (3, 3), (9, 4)):
+                wire.sent.clear()
+                row = asyncio.create_task(line.exchange_row([ask(address=at) for at in range(9)], most))
+                await asyncio.sleep(0.01)
+                assert len(wire.sent) == under_way
+                assert await row == [at.to_bytes(2, "big") for at in range(9)]
+
+        played(wire, test, in_flight=4)
+
+    def test_ends_after_the_first_failure_and_what_is_under_way(self) -> None:
+        wire = HandWire(prompt)
+
+        async def test(line: TaggedLine) -> None:
+            await line.exchange(ask())
+            wire.answers = lambda sent: [] if sent[9] == 3 else prompt(sent)
+            found = await line.exchange_row([ask(address=at) for at in range(9)], 2)
+            assert found[:3] == [at.to_bytes(2, "big") for at in range(3)]
+            assert isinstance(found[3], NoReply)
+            # the other place of two went on until it was known
+            assert found[4:] == [at.to_bytes(2, "big") for at in range(4, 9)]
+            wire.answers = lambda sent: [] if sent[9] == 3 else prompt(sent)
+            found = await line.exchange_row([ask(address=at) for at in range(9)], 1)
+            assert [type(one) for one in found] == [bytes, bytes, bytes, NoReply]
+
+        played(wire, test, in_flight=4)
+
+    def test_of_a_connection_that_is_lost_ends_at_once(self) -> None:
+        wire = HandWire(prompt)
+
+        async def test(line: TaggedLine) -> None:
+            await line.exchange(ask())
+            wire.answers = lambda sent: []
+            asyncio.get_running_loop().call_later(0.2, wire.lose, "h:502: closed by the other side")
+            found = await line.exchange_row([ask(address=at) for at in range(9)], 2)
+            assert [type(one) for one in found] == [LineDown, LineDown]
+
+        played(wire, test, in_flight=4)
+
+    def test_copy_of_an_answer_without_number_is_not_the_answer_to_the_next_question(self) -> None:
+        wire = HandWire(lambda sent: [(0.01, answer(sent, tag=0) * 2)])
+
+        async def test(line: TaggedLine) -> None:
+            for _ in range(2):  # not known yet, and known to number nothing
+                found = await line.exchange_row([ask(address=at) for at in range(5)], 4)
+                assert found == [at.to_bytes(2, "big") for at in range(5)]
+
+        assert played(wire, test, in_flight=4).faults == {"late": 10}
+
+
 def test_an_answer_that_comes_late_is_counted_and_never_taken() -> None:
     heard: list[Callable[[bytes], Heard]] = [prompt, lambda sent: [(1.5, answer(sent, 666))], prompt, prompt]
     wire = HandWire(lambda sent: heard.pop(0)(sent))
