@@ -4,7 +4,8 @@
 
 Every frame that must not be believed carries decoy data (`DECOY`), so that a driver that believes it is found out.
 A corrupted RTU frame is made so that its CRC is surely wrong; one that is right by chance would prove nothing.
-`timeout_s` is the master's timeout: late answers come within twice more, before its unit has settled.
+`timeout_s` is the master's timeout: late answers come within twice more, before its unit has settled; `in_flight`
+how many questions it may have under way.
 """
 
 from collections import Counter
@@ -31,6 +32,7 @@ class Answer:
     framing: SlaveFraming
     random: Random
     timeout_s: float
+    in_flight: int
 
     def frame(self, pdu: bytes | None = None, unit: int | None = None, tag: int | None = None) -> bytes:
         """On the wire, with something else in the place of what is right."""
@@ -106,8 +108,14 @@ def _without_tag(answer: Answer) -> Iterable[Act]:
     return (Send(answer.frame(tag=0)),)
 
 
+def _twice_without_tag(answer: Answer) -> Iterable[Act]:
+    return (Send(answer.frame(tag=0) * 2),)
+
+
 def _wrong_tag(answer: Answer) -> Iterable[Act]:
-    other = (answer.question.tag + answer.random.choice((-3, -1, 1, 2, 256))) % 65536 or 77
+    # the number of a question that is under way beside this one would make it a right answer for all one can see
+    away = [step for step in (-17, -3, -1, 1, 2, 256) if abs(step) >= answer.in_flight]
+    other = (answer.question.tag + answer.random.choice(away)) % 65536 or 77
     return (Send(answer.frame(answer.decoy(), tag=other)),)
 
 
@@ -274,12 +282,13 @@ def _no_frame(answer: Answer, data: bytes) -> bytes:
 TCP_FAULTS: Mapping[str, Fault] = {
     "hang": _hang, "reset": _reset, "end": _end, "half then end": _half_then_end, "drip": _drip,
     "drip too slowly": _drip_too_slowly, "late": _late, "late without tag": _late_without_tag,
-    "without tag": _without_tag, "wrong tag": _wrong_tag, "wrong unit": _wrong_unit,
-    "wrong function": _wrong_function, "write function": _write_function, "wrong protocol": _wrong_protocol,
-    "length 0": _length(0), "length 1": _length(1), "length 65535": _length(65535), "fewer bytes": _fewer,
-    "more bytes": _more, "odd bytes": _odd, "zero bytes": _zero, "count disagrees": _count_disagrees,
-    "extra frame before": _extra_before, "extra frame after": _extra_after, "exception": _exception,
-    "unknown exception": _unknown_exception, "other exception": _other_exception, "nonsense": _nonsense,
+    "without tag": _without_tag, "twice without tag": _twice_without_tag, "wrong tag": _wrong_tag,
+    "wrong unit": _wrong_unit, "wrong function": _wrong_function, "write function": _write_function,
+    "wrong protocol": _wrong_protocol, "length 0": _length(0), "length 1": _length(1),
+    "length 65535": _length(65535), "fewer bytes": _fewer, "more bytes": _more, "odd bytes": _odd,
+    "zero bytes": _zero, "count disagrees": _count_disagrees, "extra frame before": _extra_before,
+    "extra frame after": _extra_after, "exception": _exception, "unknown exception": _unknown_exception,
+    "other exception": _other_exception, "nonsense": _nonsense,
 }  # fmt: skip
 RTU_FAULTS: Mapping[str, Fault] = {
     "hang": _hang, "drip": _drip, "drip too slowly": _drip_too_slowly, "late": _late, "wrong unit": _wrong_unit,
@@ -301,7 +310,13 @@ class Hostility:
     """
 
     def __init__(
-        self, framing: str, share: float, seed: int, timeout_s: float, faults: Iterable[str] | None = None
+        self,
+        framing: str,
+        share: float,
+        seed: int,
+        timeout_s: float,
+        faults: Iterable[str] | None = None,
+        in_flight: int = 1,
     ) -> None:
         self.done: Counter[str] = Counter()
         self._faults = FAULTS[framing]
@@ -309,6 +324,7 @@ class Hostility:
         self._share = share
         self._random = Random(seed)
         self._timeout_s = timeout_s
+        self._in_flight = in_flight
 
     def __call__(self, question: Question, pdu: bytes, framing: SlaveFraming) -> Iterable[Act]:
         """What goes on the wire for this answer."""
@@ -316,4 +332,4 @@ class Hostility:
             return (Send(framing.frame(question.unit, pdu, question.tag)),)
         name = self._random.choice(self._names)
         self.done[name] += 1
-        return self._faults[name](Answer(question, pdu, framing, self._random, self._timeout_s))
+        return self._faults[name](Answer(question, pdu, framing, self._random, self._timeout_s, self._in_flight))

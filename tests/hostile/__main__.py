@@ -1,4 +1,4 @@
-"""`python -m tests.hostile [--exchanges 1000000] [--seed S] [--line tcp|rtu|both] [--share 0.05]`
+"""`python -m tests.hostile [--exchanges 1000000] [--seed S] [--line tcp|rtu|rtu-tcp|udp|all] [--share 0.05]`
 
 Prints the seed and what happened; exit code 1 when a value was wrong or a null had no reason.
 """
@@ -9,7 +9,7 @@ import logging
 import random
 import sys
 
-from tests.hostile.exchanges import Account, run
+from tests.hostile.exchanges import KINDS, Account, run
 
 
 def main() -> int:
@@ -17,11 +17,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--exchanges", type=int, default=1_000_000, help="over all lines together")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    parser.add_argument("--line", choices=("tcp", "rtu", "both"), default="both")
+    parser.add_argument("--line", choices=(*KINDS, "all"), default="all")
     parser.add_argument("--share", type=float, default=0.05, help="part of the answers that are spoilt")
     parser.add_argument("--lines", type=int, default=24, help="lines at once, of each kind")
     chosen = parser.parse_args()
-    kinds = ("tcp", "rtu") if chosen.line == "both" else (chosen.line,)
+    kinds = KINDS if chosen.line == "all" else (chosen.line,)
     print(f"seed {chosen.seed}", flush=True)
     logging.getLogger("fieldgate").setLevel(logging.ERROR)  # thousands of lines go down and up
     clean = True
