@@ -9,9 +9,11 @@ from gateway.domain.functions import FUNCTIONS
 from gateway.domain.windows import WindowKeys
 from gateway.pipeline.derived import Derivation, Formula
 from gateway.pipeline.pipeline import Pipeline
+from gateway.pipeline.vapour_recovery import VapourRecovery
 from gateway.pipeline.windows import MeansFormula, Windowed
 from gateway.settings import Site
 from gateway.settings.derived import DerivedSpec
+from gateway.settings.steps import TO_PA
 
 
 def pipeline_of(site: Site) -> Pipeline:
@@ -24,7 +26,18 @@ def pipeline_of(site: Site) -> Pipeline:
     for one in site.derived:
         if one.of_means and one.spec.id in windows:
             windows[one.spec.id] = replace(windows[one.spec.id], means=_of_means(one))
-    return Pipeline(ZoneInfo(site.timezone), windows, site.steps, [_derivation(one) for one in site.derived])
+    zone = ZoneInfo(site.timezone)
+    return Pipeline(zone, windows, site.steps, [_derivation(one) for one in site.derived], _vapour(site, zone))
+
+
+def _vapour(site: Site, zone: ZoneInfo) -> VapourRecovery | None:
+    keys = site.vapour_recovery
+    if keys is None:
+        return None
+    unit = {f"{spec.id}/{point.id}": point.unit for spec in site.everything for point in spec.points}
+    pressures = {"tank": keys.tank, "line": keys.line}
+    to_pa = {key: TO_PA[unit[source] or ""] for key, source in pressures.items() if source is not None}
+    return VapourRecovery(keys, zone, to_pa)
 
 
 def _windowed(spec: InstrumentSpec, keys: WindowKeys) -> Windowed:

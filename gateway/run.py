@@ -183,11 +183,8 @@ class Gateway:
             self.log.add(one)
         for one in passed.unchanged:
             self.completeness.count_unchanged(one.instrument, one.ts_ms - one.lag_ms, len(one.points))
-            self.pipeline.entered(one)
-        for event in passed.events:
-            self.tell(event)
-        if passed.events:
-            self._keep_steps()
+            self._follow(self.pipeline.entered(one))
+        self._follow(passed.events)
 
     def tell(self, event: Event) -> None:
         """Every event on its way into the log."""
@@ -195,7 +192,15 @@ class Gateway:
 
     def _entered(self, reading: Reading) -> None:
         self.completeness.count(reading)
-        self.pipeline.entered(reading)
+        if events := self.pipeline.entered(reading):
+            self._follow(events)
+
+    def _follow(self, events: list[Event]) -> None:
+        """Events of the pipeline, with its state in the same transaction."""
+        for event in events:
+            self.tell(event)
+        if events:
+            self._keep_steps()
 
     def _lost(self, reading: Reading) -> None:
         self.completeness.count(reading, -1)
@@ -411,7 +416,7 @@ class Gateway:
 
     def _keep_steps(self) -> None:
         """With the event that was told last, so that it is neither told twice nor forgotten."""
-        if self.pipeline.steps:
+        if self.pipeline.keeps:
             self.log.keep("steps", self.pipeline.state())
 
     def _keep_windows(self) -> None:

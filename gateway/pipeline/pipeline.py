@@ -21,6 +21,7 @@ from gateway.pipeline.deadband import Thinning
 from gateway.pipeline.derived import Derivation, Derived
 from gateway.pipeline.flagging import Doubt, flagged
 from gateway.pipeline.limits import Limits
+from gateway.pipeline.vapour_recovery import VapourRecovery
 from gateway.pipeline.watch import Watch
 from gateway.pipeline.windows import Windowed, Windows
 from gateway.reading import Event, Reading, Window
@@ -60,8 +61,10 @@ class Pipeline:
         windows: Mapping[str, Windowed],
         steps: Mapping[str, StepKeys] | None = None,
         derivations: Iterable[Derivation] = (),
+        vapour: VapourRecovery | None = None,
     ) -> None:
         self.windows = Windows(zone, windows)
+        self.vapour = vapour
         made = {name: _Steps(name, keys) for name, keys in (steps or {}).items()}
         self.steps = {name: one for name, one in made.items() if one}
         self._derived: dict[str, list[Derived]] = defaultdict(list)
@@ -107,9 +110,17 @@ class Pipeline:
             if made is not None:
                 self._pass(made, thin, passed)
 
-    def entered(self, reading: Reading) -> None:
-        """A reading that takes its place in the log, with its final stamp."""
+    @property
+    def keeps(self) -> bool:
+        """Whether there is anything to keep beside the windows."""
+        return bool(self.steps) or self.vapour is not None
+
+    def entered(self, reading: Reading) -> list[Event]:
+        """A reading that takes its place in the log, with its final stamp; what follows from it."""
         self.windows.count(reading)
+        if self.vapour is not None and reading.instrument in self.vapour:
+            return self.vapour.look(reading)
+        return []
 
     def lost(self, reading: Reading) -> None:
         """A reading that had entered and could not be kept."""
@@ -123,6 +134,8 @@ class Pipeline:
         """What is due by the clock: windows that are over, and events."""
         windows = self.windows.due(now_ms)
         events = self.windows.late(now_ms)
+        if self.vapour is not None:
+            events += self.vapour.due(now_ms)
         for window in windows:
             steps = self.steps.get(window.instrument)
             if steps is not None and steps.limits is not None:
@@ -136,7 +149,8 @@ class Pipeline:
             for name, steps in self.steps.items()
             if steps.kept
         }
-        return orjson.dumps({"v": 1, "instruments": kept})
+        vapour = self.vapour.state() if self.vapour is not None else None
+        return orjson.dumps({"v": 1, "instruments": kept, "vapour": vapour})
 
     def restore(self, state: bytes) -> None:
         """Take up a kept state. Raises ValueError for what is not one; steps that are gone are left out."""
@@ -148,6 +162,8 @@ class Pipeline:
                     for step, one in self.steps[name].kept.items() if name in self.steps else ():
                         if step in rows:
                             one.restore(rows[step])
+                if self.vapour is not None and kept.get("vapour") is not None:
+                    self.vapour.restore(kept["vapour"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no kept state of steps: {state[:80]!r}") from error
         if version != 1:

@@ -25,6 +25,7 @@ def described(site: Site) -> bytes:
             }
             for spec in site.everything
         },
+        "vapour_recovery": site.vapour_recovery,
         "derived": {
             one.spec.id: {"inputs": one.inputs, "constants": one.constants, "formulas": one.formulas}
             for one in site.derived

@@ -7,6 +7,7 @@ from drivers import catalogue
 from drivers.profile import Checked
 from gateway.domain.derived import DerivedKeys, DerivedPoint
 from gateway.domain.steps import Check, Deadband, Limit, MarkRule, StepKeys
+from gateway.domain.vapour_recovery import Nozzle, VapourKeys, VapourRules
 from gateway.domain.windows import WindowKeys, WindowRule
 from gateway.settings.facts import Key, keys, models
 from gateway.settings.model import (
@@ -78,6 +79,13 @@ _SECTIONS: tuple[tuple[str, str, type[Checked], str], ...] = (
         "- {id: stack, from: {so2: cems/so2, o2: cems/o2}, points: [{id: so2_zs, quantity: so2, "
         'value: "oxygen_corrected(so2, o2, 9)"}]}',
     ),
+    (
+        "vapour_recovery",
+        "",
+        VapourKeys,
+        'rules: gb20952\nnozzles:\n  - {nozzle: "1", fuel: dispenser-1/n1_fuel, vapour: dispenser-1/n1_vapour, '
+        "fuel_litres: 0.01, vapour_litres: 0.01}",
+    ),
     ("uplinks", "Uplinks by name. Without any, the batches stay in the log.", UplinkSettings, ""),
     ("log", "", LogSettings, ""),
     ("health", "", HealthSettings, ""),
@@ -94,6 +102,8 @@ _STEPS: tuple[tuple[str, type[Checked]], ...] = (
     ("`steps`: `deadband`", Deadband),
     ("`steps`: an entry of `marks`", MarkRule),
     ("`derived`: an entry of `points`", DerivedPoint),
+    ("`vapour_recovery`: an entry of `nozzles`", Nozzle),
+    ("`vapour_recovery`: `parameters`", VapourRules),
 )
 
 

@@ -16,6 +16,7 @@ from drivers import durations
 from drivers.profile import Checked, Duration, Name, Size
 from gateway.domain.derived import DerivedKeys
 from gateway.domain.steps import StepKeys
+from gateway.domain.vapour_recovery import VapourKeys
 
 SHORTEST_PERIOD_S = 0.05
 """contract.md §3: shortest `every`."""
@@ -397,6 +398,8 @@ class SiteKeys(Checked):
     """What is done with the samples of all instruments; profiles and instruments may say otherwise, key by key."""
     derived: tuple[DerivedKeys, ...] = ()
     """Instruments of the feed that are calculated from others."""
+    vapour_recovery: VapourKeys | None = None
+    """Fuelling records and the rules of GB 20952-2020, for a petrol station."""
     uplinks: dict[Name, UplinkSettings] = Field(default_factory=dict)
     """Where batches are delivered, by name; none: they stay in the log."""
     log: LogSettings = LogSettings()

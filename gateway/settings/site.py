@@ -12,6 +12,7 @@ import orjson
 
 from drivers.profile import Checked, InstrumentSpec, LineSpec
 from gateway.domain.steps import StepKeys
+from gateway.domain.vapour_recovery import VapourKeys
 from gateway.settings import derived, registers, rules, steps, wire_time
 from gateway.settings.check import Model, checked
 from gateway.settings.derived import DerivedSpec, PlacedDerived
@@ -52,6 +53,7 @@ class Site:
     instruments: tuple[InstrumentSpec, ...]
     derived: tuple[DerivedSpec, ...]
     steps: Mapping[str, StepKeys]
+    vapour_recovery: VapourKeys | None
     uplinks: Mapping[str, UplinkSettings]
     log: LogSettings
     health: HealthSettings | None
@@ -113,7 +115,13 @@ class _Reading:
         usual = self._section("steps", StepKeys)
         instruments = self._instruments(lines, usual or StepKeys())
         calculated = self._derived(instruments, usual or StepKeys())
-        steps.names([*instruments, *(one.placed for one in calculated)], self.problems)
+        everything = [*instruments, *(one.placed for one in calculated)]
+        steps.names(everything, self.problems)
+        vapour = None
+        if "vapour_recovery" in self.root.value:
+            vapour = self._section("vapour_recovery", VapourKeys)
+            if vapour is not None:
+                steps.sources(vapour, self.root.value["vapour_recovery"], everything, self.problems)
         uplinks = self._uplinks(gateway)
         log = self._section("log", LogSettings)
         health = self._section("health", HealthSettings) if "health" in self.root.value else None
@@ -138,7 +146,8 @@ class _Reading:
             "lines": {name: line for name, (line, _) in lines.items()},
             "instruments": specs,
             "derived": tuple(one.derived for one in calculated),
-            "steps": {placed.spec.id: placed.steps for placed in (*instruments, *(one.placed for one in calculated))},
+            "steps": {placed.spec.id: placed.steps for placed in everything},
+            "vapour_recovery": vapour,
             "uplinks": {name: uplink for name, (uplink, _) in uplinks.items()},
             "log": log,
             "health": health,

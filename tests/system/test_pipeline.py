@@ -128,3 +128,33 @@ def test_thinned_polls_calculated_values_limits_and_watched_parameters_are_told_
     finally:
         city.stop()
         broker.stop()
+
+
+def test_fuelling_is_told_once_with_its_litres_also_when_nothing_ran_meanwhile(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker")
+    broker.start()
+    city = Subscriber(broker, tmp_path / "feed.txt")
+    try:
+        with pymodbustcp({3: {0: 1000, 1: 1000, 2: 30}}) as slave:
+            document = local(counters({"box": slave.port}, every=f"{EVERY_MS}ms", registers=3), tmp_path, broker.port)
+            sources = {"fuel": "box/r0", "vapour": "box/r1", "seconds": "box/r2"}
+            nozzle = {"nozzle": "1", "fuel_litres": 0.01, "vapour_litres": 0.01, **sources}
+            document["vapour_recovery"] = {"nozzles": [nozzle], "rules": "monitor2020"}
+            gateway = Fieldgate(write_site(tmp_path / "site.yaml", document), tmp_path / "gateway.log")
+            with gateway.running():
+                until(lambda: len(readings(city.batches())) > 3, "readings")
+                slave.serve(1, {3: {0: 2778, 1: 2860, 2: 53}})
+                until(lambda: kinds(city).count("vapour.fuelling") == 1, "the first fuelling")
+                gateway.kill()
+                slave.serve(1, {3: {0: 4781, 1: 4543, 2: 83}})
+                gateway.start()
+                until(lambda: kinds(city).count("vapour.fuelling") == 2, "the second fuelling")
+                assert gateway.stop() == 0
+        first, second = [event["data"] for event in events(city) if event["kind"] == "vapour.fuelling"]
+        assert (first["fuel"], first["vapour"], first["judged"], first["outside"]) == (27.78, 28.6, True, False)
+        # 45.43 / 47.81 = 0.950: outside 1.00 to 1.20
+        assert (second["fuel"], second["outside"], second["version"]) == (47.81, True, "monitor2020/1")
+        assert first["ratio"] == 28.6 / 27.78
+    finally:
+        city.stop()
+        broker.stop()

@@ -23,6 +23,9 @@ derived:
       - {id: so2_ref, quantity: so2, value: "oxygen_corrected(so2, 11, 9)"}
     steps:
       limits: [{point: so2_ref, above: 35, of: 1h}]
+vapour_recovery:
+  nozzles: [{nozzle: "1", fuel: nozzle-1/n1_fuel, vapour: nozzle-1/n1_vapour}]
+  tank: nozzle-1/extra
 """
 )
 
@@ -84,6 +87,10 @@ def test_pipeline_knows_whom_it_has_work_with(tmp_path: Path) -> None:
         ("quantity: so2, value", "quantity: so4, value", "there is no quantity 'so4'"),
         ("periods: [1m, 1h]", "periods: [1m, 2h]", "periods"),
         ("system: cems", "system: cem", "did you mean 'cems'?"),
+        ("fuel: nozzle-1/n1_fuel", "fuel: nozzle-1/n1_fuels", "nozzle-1 has no point 'n1_fuels'"),
+        ("tank: nozzle-1/extra", "tank: cems-1/so2", "tank of vapour_recovery is measured in mg/m3"),
+        ("tank: nozzle-1/extra", "tank: nozle-1/extra", "there is no instrument 'nozle-1'; did you mean 'nozzle-1'?"),
+        ("tank: nozzle-1/extra", "tank: nozzle-1/extra\n  parameters: {share: 25}", "share"),
     ],
 )  # fmt: skip
 def test_mistake_is_named_at_its_place(tmp_path: Path, old: str, new: str, words: str) -> None:
