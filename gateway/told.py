@@ -33,6 +33,8 @@ class Told:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+            if self.ended.is_set():  # a second SIGTERM must not turn the clean end into a kill
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     async def reload(self) -> Site:
         """Read the site file; a wrong one raises SettingsError and changes nothing, a right one takes over."""

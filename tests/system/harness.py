@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,11 +153,11 @@ class Fieldgate:
         self.environment = {**os.environ, "PYTHONWARNINGS": "error", **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start; returns at once."""
+    def start(self, under: Sequence[str] = ()) -> None:
+        """Start, `under` another command that runs it (strace); returns at once."""
         with self._log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", str(self.site)],
+                [*under, sys.executable, "-m", "gateway", "run", str(self.site)],
                 stdout=out, stderr=subprocess.STDOUT, env=self.environment, cwd=Path(__file__).parents[2],
             )  # fmt: skip
 

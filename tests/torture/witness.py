@@ -7,6 +7,8 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import urllib.error
+import urllib.request
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -44,6 +46,7 @@ class Witness:
     wrong: list[str] = field(default_factory=list)
     repeats: int = 0
     nulls: int = 0
+    healing_s: list[float] = field(default_factory=list)
     _read: int = 0
     _live: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _polls: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
@@ -188,3 +191,35 @@ def stage(folder: Path, log_folder: Path | None = None, **log: Any) -> Iterator[
     finally:
         city.stop()
         broker.stop()
+
+
+def gaps(witness: Witness, period_ms: int = 50) -> list[str]:
+    """Polls that are in no batch though the gateway ran all the time, and that `log.lost` does not count."""
+    witness.look()
+    due: dict[str, list[int]] = defaultdict(list)
+    for text in witness.bodies.values():
+        for sample in json.loads(text)["samples"]:
+            due[sample["instrument"]].append(sample["ts"] - sample["lag"])
+    found = []
+    for instrument, times in due.items():
+        expected = (max(times) - min(times)) // period_ms + 1
+        told = sum(said.get("instruments", {}).get(instrument, 0) for said in witness.lost)
+        if len(set(times)) + told < expected:
+            found.append(f"{instrument}: {expected} polls due, {len(set(times))} in the feed, {told} told as lost")
+    return found
+
+
+def counter(scene: Stage, name: str) -> float:
+    """The sum of a metric over its labels, as Prometheus would read it."""
+    with urllib.request.urlopen(f"http://{scene.document['health']['listen']}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+
+def health(scene: Stage) -> tuple[int, str]:
+    """Status and words of /healthz."""
+    try:
+        with urllib.request.urlopen(f"http://{scene.document['health']['listen']}/healthz", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
