@@ -15,7 +15,7 @@ async def test_no_damage_to_the_log_costs_more_than_what_it_hits(
     caplog.set_level("CRITICAL", "fieldgate")
     seed = random.randrange(1_000_000)
     print(f"seed {seed}")
-    results = list(await run(tmp_path, 50, seed, 0.2))
+    results = list(await run(tmp_path, 40, seed, 0.2))
     assert [(number, words, verdict.wrong) for number, words, verdict in results if verdict.wrong] == []
     assert sum(verdict.handed_out for _, _, verdict in results) > 0
     assert {"damage", "tail"} & {verdict.new_stream for _, _, verdict in results}

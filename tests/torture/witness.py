@@ -134,7 +134,10 @@ class Witness:
             return
         database = sqlite3.connect(folder / "log.db")
         try:
+            lowest = dict(database.execute("SELECT stream, min(seq) FROM batches GROUP BY stream").fetchall())
             for (stream, seq), text in wanted:
+                if seq < lowest.get(stream, 0):
+                    continue  # it has left the log after its delivery, the oldest first
                 rows = database.execute("SELECT body FROM batches WHERE stream = ? AND seq = ?", (stream, seq))
                 found = [plain(row[0]) for row in rows.fetchall()]
                 if found != [text] and seq not in self.told[stream]:
@@ -173,7 +176,7 @@ def stage(folder: Path, log_folder: Path | None = None, **log: Any) -> Iterator[
     try:
         with libmodbus_tcp({3: {at: FIRST_VALUE + at for at in range(POINTS)}}) as slave:
             document: dict[str, Any] = {
-                "gateway": {"id": "torture-1", "timezone": "Asia/Shanghai"},
+                "gateway": {"id": "lyu-gas-017", "timezone": "Asia/Shanghai"},
                 "lines": {"plc": {"tcp": f"127.0.0.1:{slave.port}"}},
                 "instruments": [
                     {"id": f"unit-{unit}", "line": "plc", "protocol": "modbus", "address": unit, "every": "50ms",

@@ -1,0 +1,57 @@
+"""Samples of the commands in this folder: the real process killed, stopped, out of space and out of power."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.torture import full, kills, power, stops, writes
+
+
+@pytest.fixture
+def seed() -> int:
+    drawn = random.randrange(1_000_000)
+    print(f"seed {drawn}")
+    return drawn
+
+
+@pytest.mark.timeout(180)
+def test_kill_nine_at_random_moments_loses_nothing_that_was_published(tmp_path: Path, seed: int) -> None:
+    witness = kills.kills(tmp_path, 3, seed, 0.3)
+    assert witness.wrong == []
+    assert len({stream for stream, _ in witness.bodies}) == 1
+
+
+@pytest.mark.timeout(180)
+def test_a_kill_at_any_write_loses_nothing_that_was_published(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    numbers = [draw.randint(1, writes.NEW_LOG), draw.randint(writes.NEW_LOG + 1, 200)]
+    witnesses, killed = writes.sweep(tmp_path, numbers)
+    assert [witness.wrong for witness in witnesses] == [[], []]
+    assert killed == 2
+
+
+@pytest.mark.timeout(180)
+def test_sigterm_at_random_moments_stops_cleanly(tmp_path: Path, seed: int) -> None:
+    witness = stops.stops(tmp_path, 3, seed)
+    assert witness.wrong == []
+    assert len({stream for stream, _ in witness.bodies}) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+@pytest.mark.timeout(180)
+def test_a_full_disk_costs_nothing_once_there_is_space_again(tmp_path: Path, seed: int) -> None:
+    witness = full.cycles(tmp_path, 2, seed)
+    assert witness.wrong == []
+    assert len({stream for stream, _ in witness.bodies}) == 1
+
+
+@pytest.mark.timeout(180)
+def test_a_power_cut_takes_back_nothing_that_was_committed(tmp_path: Path, seed: int) -> None:
+    ops, bodies = power.record(tmp_path, 45)
+    place = tmp_path / "images"
+    place.mkdir()
+    outcomes, wrong = power.images(place, ops, bodies, 60, seed)
+    assert wrong == []
+    assert outcomes["went on"] > 0
