@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.city.city import CITY, run
+
+pytestmark = pytest.mark.timeout(240)
 
 
 async def test_gateways_of_every_kind_share_a_broker_and_their_record_has_no_fault(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from drivers.modbus.crc import crc16
 from drivers.simulator.faults import FAULTS, RTU_FAULTS, TCP_FAULTS
 from tests.hostile.exchanges import KINDS, Account, run
 
+pytestmark = pytest.mark.alone
+
 SEED = 20261124
 LINES = {"tcp": {}, "rtu": {}}
 Patch = pytest.MonkeyPatch

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.peers.libmodbus import libmodbus_rtu
 from tests.system.harness import Fieldgate, Mosquitto, Subscriber, look_at, readings, until, write_site
 from tests.system.sites import local
+
+pytestmark = pytest.mark.alone
 
 PERIOD_MS = 500
 TIMEOUT_MS = 400

@@ -3,8 +3,12 @@
 import itertools
 from pathlib import Path
 
+import pytest
+
 from tests.system.harness import look_at
 from tests.system.outages import broker_away, kills, wrong_values
+
+pytestmark = pytest.mark.timeout(240)
 
 SEED = 20261126
 
