@@ -7,6 +7,14 @@ from drivers.profile import LineSpec
 SHORTEST_GAP_S = 0.00175
 """Quiet time of a fast line before each request (drivers/line)."""
 
+SWITCH_S = 0.01
+"""What it takes to give a port other serial settings, beside the quiet gap after it: USB adapters need milliseconds."""
+
+
+def switch_s(line: LineSpec) -> float:
+    """Seconds until a port that was switched to these settings may speak."""
+    return SWITCH_S + max(3.5 * character_s(line), SHORTEST_GAP_S) if line.kind == "serial" else 0.0
+
 
 def character_s(line: LineSpec) -> float:
     """One character: start bit, data, parity, stop bits; 0 on a network."""

@@ -105,6 +105,15 @@ class LineSpec(Checked):
     key_file: str | None = None
 
 
+class SerialSettings(Checked):
+    """How characters are put on a serial line."""
+
+    baudrate: int
+    bytesize: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stopbits: Literal[1, 2] = 1
+
+
 class InstrumentSpec(Checked):
     """One instrument, resolved: its profile's points and limits joined with what the site file says."""
 
@@ -120,6 +129,8 @@ class InstrumentSpec(Checked):
     every_s: float
     """Period; 0.0 means `every: fastest`."""
     timeout_s: float
+    serial: SerialSettings | None = None
+    """Its own serial settings, where they are not those of its line."""
     settle_s: float | None = None
     """Quiet time of this unit after a timeout; None: as its line says."""
     phase_s: float | None = None
@@ -127,3 +138,11 @@ class InstrumentSpec(Checked):
     points: tuple[Point, ...]
     options: Checked | None = None
     """The protocol's own settings (for Modbus: requests, gaps, pauses; drivers/modbus/source.py)."""
+
+
+def line_for(instrument: InstrumentSpec, line: LineSpec) -> LineSpec:
+    """The line as this instrument uses it: with its own serial settings, if it has any."""
+    if instrument.serial is None:
+        return line
+    own = instrument.serial
+    return line.model_copy(update={key: getattr(own, key) for key in SerialSettings.model_fields})

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from drivers import catalogue
-from drivers.contract import Driver
+from drivers.contract import Driver, Line
 from drivers.line import FieldLine, ListeningLine, listen_on, open_line
 from drivers.line.listened import Listened
-from drivers.profile import InstrumentSpec, LineSpec
+from drivers.line.own_settings import OwnSettings
+from drivers.profile import InstrumentSpec, LineSpec, line_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ def _fieldbus(spec: LineSpec, instruments: list[InstrumentSpec]) -> Fieldbus:
     # a line whose instruments speak protocols with and without tags is used without: one question at a time
     tags = [catalogue.protocol(instrument.protocol).tags(spec) for instrument in instruments]
     line = open_line(spec, None if None in tags else tags[0])
-    drivers = {
-        instrument.id: catalogue.protocol(instrument.protocol).driver(instrument, line, spec)
-        for instrument in instruments
-    }
+    switched = any(instrument.serial is not None for instrument in instruments)
+    drivers: dict[str, Driver] = {}
+    for instrument in instruments:
+        settings = line_for(instrument, spec)
+        seen: Line = OwnSettings(line, settings) if switched else line
+        drivers[instrument.id] = catalogue.protocol(instrument.protocol).driver(instrument, seen, settings)
     return Fieldbus(spec, line, drivers)

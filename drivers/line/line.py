@@ -18,6 +18,7 @@ from drivers.errors import Babbling, BadReply, FieldError, LineDown, NoReply, Re
 from drivers.line.connection import Connection, Opener
 from drivers.line.settling import TIMEOUTS
 from drivers.line.settling import Settling as Settlings
+from drivers.line.wire import Switchable
 from drivers.measure import Histogram
 from drivers.profile import LineSpec
 
@@ -45,8 +46,8 @@ class FieldLine(Connection):
         self.busy_s = 0.0
         self.exchange_seconds = Histogram(EXCHANGE_BOUNDS_S)
         self._settling = Settlings()
-        # the standard counts 11 bits a character: start, 8 data, parity or second stop, stop
-        self._gap_s = max(3.5 * 11 / spec.baudrate, SHORTEST_GAP_S) if spec.kind == "serial" else 0.0
+        self._settings = spec
+        self._gap_s = gap_s(spec)
         self._character_s = character_s(spec)
         self._last_byte_s = 0.0
         self._input = bytearray()
@@ -59,6 +60,17 @@ class FieldLine(Connection):
         self._unanswered = 0
         self.response_s: dict[Hashable, float] = {}
         """Running mean of how long each unit thinks before it answers; on a serial line, without the wire time."""
+
+    def set_up(self, settings: LineSpec) -> None:
+        """Speak with these serial settings from now on. The quiet gap begins anew, for everybody to notice."""
+        if settings is self._settings or self._wire is None:
+            return
+        self._settings = settings
+        self._gap_s = gap_s(settings)
+        self._character_s = character_s(settings)
+        if isinstance(self._wire, Switchable):
+            self._wire.set_up(settings)
+        self._last_byte_s = max(self._last_byte_s, self._loop.time())
 
     @property
     def lateness_s(self) -> dict[Hashable, float]:
@@ -186,6 +198,9 @@ class FieldLine(Connection):
             self._drop(f"silent for {self._unanswered} requests")
 
     def _opened(self) -> None:
+        self._settings = self.spec  # a port is opened with the settings of its line
+        self._gap_s = gap_s(self.spec)
+        self._character_s = character_s(self.spec)
         self._unanswered = 0
         self._echoes = False  # it may be another adapter
         super()._opened()
@@ -205,7 +220,7 @@ class FieldLine(Connection):
             self._stray()
             return
         self._heard += len(data)
-        if self._heard > MOST_BYTES:
+        if self._heard > max(MOST_BYTES, 2 * request.reply_bytes):
             answer.set_exception(Babbling(f"{self._heard} bytes came in, and no answer among them"))
             return
         self._input += data
@@ -319,6 +334,11 @@ class FieldLine(Connection):
             self.faults[f"exception_{error.code}"] += 1
         else:
             self.faults["babbling" if isinstance(error, Babbling) else "timeout"] += 1
+
+
+def gap_s(settings: LineSpec) -> float:
+    """Quiet time before each request; the standard counts 11 bits a character: start, 8 data, parity or stop, stop."""
+    return max(3.5 * 11 / settings.baudrate, SHORTEST_GAP_S) if settings.kind == "serial" else 0.0
 
 
 def _shown(data: bytes | bytearray) -> str:

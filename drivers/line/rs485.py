@@ -13,8 +13,10 @@ import termios
 import serial
 import serial.rs485
 
+from drivers.airtime import character_s
 from drivers.line.serial_wire import SerialWire
 from drivers.line.wire import Lost, Received
+from drivers.profile import LineSpec
 
 TIOCSERGETLSR = 0x5459
 """Linux: whether the transmitter is empty, shift register included (asm-generic/ioctls.h)."""
@@ -49,6 +51,11 @@ class RtsWire(SerialWire):
         if self._release is not None:
             self._release.cancel()
         self._release = self._loop.call_later(len(data) * self._character_s, self._sent)
+
+    def set_up(self, spec: LineSpec) -> None:
+        """Other serial settings from now on."""
+        self._character_s = character_s(spec)
+        super().set_up(spec)
 
     def close(self) -> None:
         """Close the port; `lost` is not called."""

@@ -12,13 +12,12 @@ import serial
 from drivers.airtime import character_s
 from drivers.errors import LineDown, PortHeld
 from drivers.line import rs485
-from drivers.line.serial_wire import SerialWire
+from drivers.line.serial_wire import PARITY, SerialWire
 from drivers.line.wire import Lost, Received, Wire
 from drivers.profile import LineSpec
 
 OPEN_LIMIT_S = 3.0
 """Some USB adapters answer their set-up requests slowly; longer than this is a broken one."""
-_PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
 async def open_serial(spec: LineSpec, received: Received, lost: Lost) -> Wire:
@@ -59,7 +58,7 @@ def _open(spec: LineSpec) -> serial.Serial:
             spec.path,
             baudrate=spec.baudrate,
             bytesize=spec.bytesize,
-            parity=_PARITY[spec.parity],
+            parity=PARITY[spec.parity],
             stopbits=spec.stopbits,
             timeout=0,
             exclusive=True,

@@ -6,10 +6,14 @@ The same code serves pseudo-terminals. An adapter that is pulled out shows as en
 
 import asyncio
 import os
+import termios
 
 import serial
 
 from drivers.line.wire import Lost, Received
+from drivers.profile import LineSpec
+
+PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
 class SerialWire:
@@ -36,6 +40,22 @@ class SerialWire:
         if sent < len(data):
             self._unsent = data[sent:]
             self._loop.add_writer(self._fd, self._writable)
+
+    def set_up(self, spec: LineSpec) -> None:
+        """Other serial settings from now on; what cannot be set loses the port, with the reason."""
+        if self._closed:
+            return
+        settings = {
+            "baudrate": spec.baudrate,
+            "bytesize": spec.bytesize,
+            "parity": PARITY[spec.parity],
+            "stopbits": spec.stopbits,
+        }
+        try:
+            self._port.apply_settings(settings)
+        except (OSError, ValueError, termios.error) as error:
+            words = f"{spec.baudrate} baud, {spec.bytesize} bits, parity {spec.parity}, {spec.stopbits} stop bits"
+            self._gone(f"takes no {words}: {error.args[-1]}")
 
     def close(self) -> None:
         """Close the port; `lost` is not called."""

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from drivers.errors import LineDown
 from drivers.profile import LineSpec
@@ -25,6 +25,14 @@ class Wire(Protocol):
 
     def close(self) -> None:
         """Give it up; `lost` is not called."""
+
+
+@runtime_checkable
+class Switchable(Wire, Protocol):
+    """A wire whose serial settings can be changed while it is open."""
+
+    def set_up(self, spec: LineSpec) -> None:
+        """Other serial settings from now on."""
 
 
 class _Connection(asyncio.Protocol):

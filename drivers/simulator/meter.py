@@ -83,14 +83,20 @@ class MeterBus:
 
 
 class MixedStream:
-    """Every protocol of a line hears everything."""
+    """Every protocol of a line hears everything; `rates` are the baud rates at which each understands it (0: any)."""
 
-    def __init__(self, streams: Sequence[Any]) -> None:
+    def __init__(self, streams: Sequence[Any], rates: Sequence[int] = ()) -> None:
         self.streams = tuple(streams)
+        self._rates = tuple(rates) or (0,) * len(self.streams)
+        self.rate = 0
+        """Baud rate of what comes in now, 0 where nobody knows; the port sets it."""
 
     def questions(self, data: bytes) -> Iterator[tuple[int, Any]]:
         """(which protocol, its question)."""
         for number, stream in enumerate(self.streams):
+            if self.rate and self._rates[number] not in (0, self.rate):
+                stream.forget()  # at another rate it hears nonsense
+                continue
             for question in stream.questions(data):
                 yield number, question
 

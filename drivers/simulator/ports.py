@@ -5,16 +5,18 @@ Each port is an async context manager; leaving it closes everything and cancels 
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 import struct
+import termios
 import tty
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from drivers.simulator.slave import Act, Hangup, Send
 
@@ -23,6 +25,8 @@ _CHUNK_S = 0.004
 _FORGET_S = 0.1
 """Silence after which a begun request is given up: far above 3.5 characters at 1200 baud, below any timeout."""
 _READ = 4096
+_RATES = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[0-9]+", name)}
+"""The kernel's codes of baud rates; a pseudo-terminal keeps the one that its user has set."""
 
 
 class Stream(Protocol):
@@ -33,6 +37,13 @@ class Stream(Protocol):
 
     def forget(self) -> None:
         """The line was silent: what was begun will not be finished."""
+
+
+@runtime_checkable
+class Rated(Protocol):
+    """A stream whose instruments understand only their own baud rate."""
+
+    rate: int
 
 
 class Bus(Protocol):
@@ -120,6 +131,8 @@ class PtyPort:
         self._free_s = max(now, self._free_s) + len(data) * self._character_s
         if self._forget is not None:
             self._forget.cancel()
+        if isinstance(self._framing, Rated):
+            self._framing.rate = _RATES.get(termios.tcgetattr(self._held)[4], 0)
         for question in self._framing.questions(data):
             heard_s = self._free_s + 3.5 * self._character_s
             for act in self._slave.acts(question, self._framing):

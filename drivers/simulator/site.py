@@ -3,22 +3,16 @@
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 from drivers import catalogue
 from drivers.airtime import character_s
 from drivers.profile import InstrumentSpec, LineSpec
+from drivers.simulator.asked import bus
 from drivers.simulator.behaviour import Scene, behaviour, scenes
-from drivers.simulator.meter import Meter, MeterBus, MeterStream, MixedBus, MixedStream, Readings
-from drivers.simulator.meters import KINDS
-from drivers.simulator.modbus_instrument import ModbusInstrument
 from drivers.simulator.ports import Bus, PtyPort, Stream, TcpPort, UdpPort
-from drivers.simulator.slave import Slave
-from drivers.simulator.slave_framing import FRAMINGS
 from drivers.simulator.speaking import Speaker, speaking
-from drivers.simulator.text_instrument import TextBus, TextInstrument, TextStream
+from drivers.simulator.text_instrument import TextInstrument
 from drivers.simulator.truth import Truth
-from drivers.simulator.unit import Unit
 
 _THINK_S = {"serial": 0.01, "tcp": 0.002, "udp": 0.002}
 """How long a usual instrument needs before it answers: some milliseconds on a bus, less on a network."""
@@ -51,50 +45,11 @@ async def simulate(
             if (talkers := _talkers(line, here, places, seed, truth, now)) is not None:
                 simulated[name] = await speaking(stack, line, talkers, character_s(line))
                 continue
-            units: dict[int, Unit] = {}
-            texts: list[TextInstrument] = []
-            meters: dict[str, list[Meter]] = {}
-            for instrument in here:
-                acting = behaviour(instrument, places, seed)
-                if instrument.protocol == "modbus":
-                    units[int(instrument.address)] = ModbusInstrument(instrument, acting, truth, now)
-                elif (spoken := KINDS.get(instrument.protocol)) is not None:
-                    made = spoken.meter(Readings(instrument, acting, truth, now))
-                    meters.setdefault(instrument.protocol, []).append(made)
-                elif instrument.protocol == "text":
-                    texts.append(TextInstrument(instrument, acting, truth, now))
-                else:
-                    raise LookupError(f"{instrument.id}: no simulator speaks {instrument.protocol}")
+            acting = [(one, behaviour(one, places, seed)) for one in here]
             kind = "tcp" if line.kind == "tls" else line.kind
-            simulated[name] = await _opened(
-                stack, line, *_bus(line, units, meters, texts, _THINK_S[kind] if think_s is None else think_s)
-            )
+            thinking_s = _THINK_S[kind] if think_s is None else think_s
+            simulated[name] = await _opened(stack, line, *bus(line, acting, truth, now, thinking_s))
         yield simulated
-
-
-def _bus(
-    line: LineSpec,
-    units: Mapping[int, Unit],
-    meters: Mapping[str, Sequence[Meter]],
-    texts: Sequence[TextInstrument],
-    think_s: float,
-) -> tuple[Bus, Callable[[], Stream]]:
-    """Everything that is on one line, and how its requests are found."""
-    buses: list[Bus] = []
-    streams: list[Callable[[], Stream]] = []
-    if texts:
-        buses.append(TextBus(texts, think_s))
-        streams.append(partial(TextStream, texts))
-    if units or not (meters or texts):
-        buses.append(Slave(units, think_s))
-        usual = "rtu" if line.kind == "serial" else "tcp"
-        streams.append(FRAMINGS[line.framing or usual])
-    for protocol, several in meters.items():
-        buses.append(MeterBus(several, think_s))
-        streams.append(partial(MeterStream, KINDS[protocol].heard))
-    if len(buses) == 1:
-        return buses[0], streams[0]
-    return MixedBus(buses), lambda: MixedStream([made() for made in streams])
 
 
 def _talkers(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from drivers import catalogue
-from drivers.profile import Checked, InstrumentSpec, LineSpec
+from drivers.profile import Checked, InstrumentSpec, LineSpec, SerialSettings
 from gateway.domain.steps import StepKeys
 from gateway.settings import registers, rules
 from gateway.settings.check import checked
@@ -65,6 +65,7 @@ class Instruments:
             address=keys.address,
             every_s=every_s,
             timeout_s=keys.timeout_s or usual or line.timeout_s,
+            serial=self._serial(keys, line, node),
             settle_s=keys.settle_s,
             phase_s=keys.phase_s,
             points=tuple(placed.point for placed in points.values()),
@@ -88,6 +89,19 @@ class Instruments:
             advice = did_you_mean(line.value, self._lines)
             self._problems.append(line.problem(f"there is no line {line.value!r}", advice))
         return self._lines.get(line.value)
+
+    def _serial(self, keys: InstrumentKeys, line: LineSpec, node: Node) -> SerialSettings | None:
+        """The instrument's own serial settings, None when they are its line's."""
+        if keys.serial is None:
+            return None
+        if line.kind != "serial":
+            place = node.get("serial") or node
+            message = f"instrument {keys.id} has serial settings, line {line.name} is a {line.kind} line"
+            self._problems.append(place.key_problem(message, "remove them"))
+            return None
+        usual = {key: getattr(line, key) for key in SerialSettings.model_fields}
+        own = {key: value for key in usual if (value := getattr(keys.serial, key)) is not None}
+        return SerialSettings(**{**usual, **own}) if {**usual, **own} != usual else None
 
     def _source(self, node: Node, what: str) -> tuple[Profile | None, catalogue.Protocol] | None:
         named, written = node.get("profile"), node.get("protocol")

@@ -221,6 +221,19 @@ class LineKeys(Checked):
         return self
 
 
+class SerialKeys(Checked):
+    """Serial settings of one instrument; what is left out is as its line has it."""
+
+    baudrate: Annotated[int, Field(ge=50, le=4_000_000)] | None = None
+    """Bits per second."""
+    bytesize: Literal[7, 8] | None = None
+    """Data bits."""
+    parity: Literal["none", "even", "odd"] | None = None
+    """Parity."""
+    stopbits: Literal[1, 2] | None = None
+    """Stop bits."""
+
+
 class InstrumentKeys(Checked):
     """One instrument: a profile, or a protocol with its points."""
 
@@ -240,6 +253,8 @@ class InstrumentKeys(Checked):
     """Period of polling, 50ms or longer, or `fastest`; default: the profile's."""
     timeout_s: Annotated[Duration, Field(ge=0.01, le=300)] | None = Field(None, alias="timeout")
     """How long an answer may take; default: the profile's, then the line's."""
+    serial: SerialKeys | None = None
+    """Serial settings of this instrument, where they differ from its line's: the port is switched before a question."""
     settle_s: Annotated[Duration, Field(ge=0, le=3600)] | None = Field(None, alias="settle")
     """Quiet time of this unit after a timeout; default: the line's."""
     phase_s: Annotated[Duration, Field(ge=0)] | None = Field(None, alias="phase")

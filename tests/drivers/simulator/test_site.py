@@ -132,8 +132,8 @@ async def test_closing_a_site_frees_its_ports_and_lets_readers_notice() -> None:
 
 
 async def test_a_protocol_that_nothing_simulates_is_named() -> None:
-    spec = meter("bus", 7).model_copy(update={"protocol": "veeder_root"})
-    with pytest.raises(LookupError, match="meter-7: no simulator speaks veeder_root"):
+    spec = meter("bus", 7).model_copy(update={"protocol": "morse"})
+    with pytest.raises(LookupError, match="meter-7: no simulator speaks morse"):
         async with simulate([LineSpec(name="bus", kind="serial", path="/dev/ttyUSB9")], [spec]):
             pass
 
