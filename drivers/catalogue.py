@@ -7,6 +7,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from drivers.contract import Driver, Hearing, Line, Tags
+from drivers.line.replayed import Replayed, ReplayedLine
+from drivers.line.transcript import Piece
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
 
 BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text")
@@ -32,6 +34,8 @@ class Protocol:
     """Whether this instrument speaks unasked."""
     hearing: Callable[[Sequence[InstrumentSpec], LineSpec], Hearing] | None = None
     """All instruments of one line that speak unasked. Raises ValueError for those that cannot share it."""
+    replayed: Callable[[LineSpec, Sequence[Piece]], Replayed] = lambda line, pieces: ReplayedLine(line.name, pieces)
+    """A line that answers from a transcript (`fieldgate replay`)."""
 
 
 def no_tags(line: LineSpec) -> Tags | None:

@@ -38,6 +38,7 @@ from gateway.polling.poller import Polled, Poller
 from gateway.polling.schedule import phases
 from gateway.processing import pipeline_of
 from gateway.reading import Event, Reading
+from gateway.recording import Recorder
 from gateway.settings import SettingsError, Site
 from gateway.settings.changes import changes, described
 from gateway.signing import KeyDamaged, Signer
@@ -58,8 +59,9 @@ FIRST_UP_S = 1.0
 """How long the first poll waits for its line, so that a start does not begin with a gap that is none."""
 
 
-async def run(site: Site, load: Callable[[], Site]) -> None:
+async def run(site: Site, load: Callable[[], Site], recorder: Recorder | None = None) -> None:
     """Run a site until SIGTERM or SIGINT. `load` reads the site file again (SIGHUP, the command `reload`).
+    `recorder` writes down what goes over its lines.
 
     Raises GatewayError when the log, the key or the status page's port cannot be had at the first start; after a
     reload the configuration before it goes on instead.
@@ -70,7 +72,7 @@ async def run(site: Site, load: Callable[[], Site]) -> None:
     refused = ""
     with told.listening():
         while True:
-            gateway = Gateway(site, told, service, refused)
+            gateway = Gateway(site, told, service, refused, recorder)
             try:
                 await gateway.open()
             except GatewayError as error:
@@ -93,11 +95,14 @@ class Gateway:
     `refused` says why a configuration after this one could not be run.
     """
 
-    def __init__(self, site: Site, told: Told, service: ServiceManager, refused: str = "") -> None:
+    def __init__(
+        self, site: Site, told: Told, service: ServiceManager, refused: str = "", recorder: Recorder | None = None
+    ) -> None:
         self.site = site
         self.told = told
         self.service = service
         self.refused = refused
+        self.recorder = recorder
         self.version = version("fieldgate")
         self.clock = SystemClock()
         self.failures: Counter[str] = Counter()
@@ -116,6 +121,11 @@ class Gateway:
         for name, bus in self.buses.items():
             if (held := await held_by_another(bus.spec)) is not None:
                 raise GatewayError(f"line {name}: {held}; only one can ask the instruments")
+        if self.recorder is not None:
+            try:
+                self.recorder.begin(self.buses, site.hash)
+            except OSError as error:
+                raise GatewayError(f"{error.filename}: {error.strerror}; nothing can be recorded there") from error
         await self.clock.look()
         self.log = await Log.open(
             site.log,
@@ -161,6 +171,8 @@ class Gateway:
             await self._take_up()
             await self._live()
         finally:
+            if self.recorder is not None:
+                self.recorder.end()
             await self.log.close()
             await self.health.close()
 
@@ -173,6 +185,8 @@ class Gateway:
 
     def emit(self, reading: Reading) -> None:
         """Every reading on its way from a poller into the log."""
+        if self.recorder is not None:
+            self.recorder.take(reading)
         marked = self.marks.applied(reading)
         if reading.instrument not in self.pipeline:
             self.log.add(marked)

@@ -41,7 +41,8 @@ async def ended_early(work: Coroutine[Any, Any, None]) -> bool:
 @contextmanager
 def _told_by_signals(tell: Callable[[], object]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    numbers = [one for one in ENDINGS if signal.getsignal(one) is not signal.SIG_IGN]
+    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = [one for one in ENDINGS if not (deaf and one is signal.SIGHUP)]
     for number in numbers:
         loop.add_signal_handler(number, tell)
     try:

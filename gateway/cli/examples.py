@@ -34,6 +34,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("export site.yaml --from 2026-11-23 --to 2026-11-24 -o day.csv", "one day for a spreadsheet"),
         ("export site.yaml --from 2026-11-01 -f bundle -o november.zip", "signed evidence for a USB stick"),
     ),
+    "record": (
+        ("record site.yaml -o monday", "every line of a site, polled as the gateway does"),
+        ("record site.yaml#forecourt --seconds 60", "one line of it, for a minute"),
+        ("record /dev/ttyUSB0 --baudrate 9600", "listen to a bus that another master polls"),
+    ),
+    "replay": (
+        ("replay monday new-site.yaml", "what the new site file makes of Monday, value by value"),
+        ("replay monday new-site.yaml --summary", "only how many polls differ, by point"),
+    ),
     "key": (("key site.yaml", "the key that a platform pins"),),
     "schema": (("schema > site.schema.json", "for an editor"),),
 }

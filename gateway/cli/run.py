@@ -1,5 +1,6 @@
 """`fieldgate run SITE`"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,10 @@ from gateway.cli.site import ConfigDirectory, SiteFile
 def command(
     site: SiteFile,
     config_dir: ConfigDirectory = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also write down every byte on the wire, for `fieldgate replay`."),
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the gateway for one site until SIGTERM or Ctrl-C; SIGHUP reads the site file again.
@@ -22,6 +27,7 @@ def command(
     from gateway.cli.site import load_or_exit
     from gateway.errors import GatewayError
     from gateway.journal import set_up
+    from gateway.recording import Recorder
     from gateway.run import run
     from gateway.settings import load
 
@@ -32,7 +38,7 @@ def command(
         raise typer.Exit(2) from None
     loaded = load_or_exit(site, config_dir)
     try:
-        asyncio.run(run(loaded, lambda: load(site, config_dir)))
+        asyncio.run(run(loaded, lambda: load(site, config_dir), Recorder(record) if record is not None else None))
     except GatewayError as error:
         typer.echo(f"fieldgate: {error}", err=True)
         raise typer.Exit(1) from None

@@ -1,0 +1,128 @@
+"""What the field tools take as LINE: a line of a site file, or an endpoint as it is plugged in."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from drivers.profile import LineSpec
+    from gateway.settings import Site
+
+KINDS = ("tcp", "udp", "tls")
+
+
+class Parity(StrEnum):
+    """As in the site file."""
+
+    NONE = "none"
+    EVEN = "even"
+    ODD = "odd"
+
+
+class Framing(StrEnum):
+    """As in the site file."""
+
+    TCP = "tcp"
+    RTU = "rtu"
+    ASCII = "ascii"
+
+
+Place = Annotated[
+    str,
+    typer.Argument(
+        metavar="LINE",
+        help="SITE#LINE for a line of a site file, or an endpoint: /dev/ttyUSB0, tcp:192.0.2.10:502.",
+        show_default=False,
+    ),
+]
+Baudrate = Annotated[int | None, typer.Option(help="Of a serial endpoint; a line of a site file has its own.")]
+ParityOption = Annotated[Parity | None, typer.Option(help="Of a serial endpoint.")]
+StopBits = Annotated[int | None, typer.Option(min=1, max=2, help="Of a serial endpoint.")]
+FramingOption = Annotated[
+    Framing | None, typer.Option(help="Default: rtu on a serial port, tcp on a network; rtu for a device server.")
+]
+Timeout = Annotated[str | None, typer.Option(help="How long an answer may take, such as 500ms.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A line, and the site it stands in where it does."""
+
+    line: "LineSpec"
+    site: "Site | None"
+
+
+def wanted(
+    place: str,
+    config_dir: Path | None = None,
+    baudrate: int | None = None,
+    parity: Parity | None = None,
+    stopbits: int | None = None,
+    framing: Framing | None = None,
+    timeout: str | None = None,
+) -> Wanted:
+    """The line that `place` means, changed by what else was said. Ends with exit 2 or 78 and what is right."""
+    from pydantic import ValidationError
+
+    from drivers import durations
+
+    changes = {"baudrate": baudrate, "parity": parity, "stopbits": stopbits, "framing": framing}
+    found = _in_site(place, config_dir) if _is_site(place) else Wanted(_endpoint(place), None)
+    try:
+        said: dict[str, object] = dict(changes)
+        said["timeout_s"] = durations.seconds(timeout) if timeout is not None else None
+        update = {name: value for name, value in said.items() if value is not None}
+        line = type(found.line).model_validate({**found.line.model_dump(), **update})
+    except (ValidationError, ValueError) as error:
+        usage(str(error))
+    return Wanted(line, found.site)
+
+
+def usage(message: str) -> "typer.Exit":
+    """End with exit 2 and this message."""
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def _is_site(place: str) -> bool:
+    file = place.partition("#")[0]
+    return "#" in place or file.endswith((".yaml", ".yml", ".json")) or (":" not in place and Path(file).is_file())
+
+
+def _in_site(place: str, config_dir: Path | None) -> Wanted:
+    from gateway.cli.site import load_or_exit
+
+    file, _, name = place.partition("#")
+    site = load_or_exit(Path(file), config_dir)
+    if not name and len(site.lines) == 1:
+        name = next(iter(site.lines))
+    if name not in site.lines:
+        said = f"has no line {name!r}" if name else "has several lines"
+        usage(f"{file} {said}; write {', '.join(f'{file}#{one}' for one in site.lines)}")
+    return Wanted(site.lines[name], site)
+
+
+def _endpoint(place: str) -> "LineSpec":
+    from drivers.profile import LineSpec
+    from gateway.settings.model import endpoint
+
+    kind, _, rest = place.partition(":")
+    if kind in KINDS:
+        try:
+            host, port = endpoint(rest, 502)
+        except ValueError as error:
+            usage(f"{place}: {error}")
+        return LineSpec(name="line", kind=kind, host=host, port=port)
+    if place.startswith("/"):
+        return LineSpec(name="line", kind="serial", path=place)
+    raise usage(f"{place!r} is no line; write SITE#LINE, /dev/ttyUSB0 or tcp:192.0.2.10:502")
+
+
+def shown(line: "LineSpec") -> str:
+    """A line as a technician names it: `/dev/ttyUSB0, 9600 8N1`, `tcp:192.0.2.10:502`."""
+    if line.kind == "serial":
+        return f"{line.path}, {line.baudrate} {line.bytesize}{line.parity[0].upper()}{line.stopbits}"
+    return f"{line.kind}:{line.host}:{line.port}" + (f", {line.framing}" if line.framing else "")

@@ -1,0 +1,132 @@
+"""What a configuration makes of recorded traffic, poll by poll, and how that differs from what was made of it then."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from drivers import catalogue
+from drivers.contract import Driver, Excluding, Sample, Value
+from drivers.line.replayed import NOT_RECORDED, Replayed
+from drivers.line.transcript import Piece
+from drivers.profile import InstrumentSpec, LineSpec
+
+Found = tuple[Value, str]
+"""A value and its flag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One poll of one instrument: values and flags by point."""
+
+    at_s: float
+    instrument: str
+    points: Mapping[str, Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One point of one poll; None where a configuration does not have the point."""
+
+    at_s: float
+    instrument: str
+    point: str
+    was: Found | None
+    now: Found | None
+
+
+def recorded(pieces: Iterable[Piece]) -> Iterator[Made]:
+    """What was made of the traffic when it was recorded. Raises ValueError for a line that cannot be read."""
+    for piece in pieces:
+        if piece.mark == "==":
+            try:
+                body: dict[str, Any] = orjson.loads(piece.made)
+                flags = body.get("flags", {})
+                points = {name: (value, str(flags.get(name, "N"))) for name, value in body["values"].items()}
+            except (ValueError, KeyError, AttributeError) as error:
+                raise ValueError(
+                    f"at {piece.at_s:g} s: {piece.made[:60]!r} is no poll of {piece.instrument}"
+                ) from error
+            yield Made(piece.at_s, piece.instrument, points)
+
+
+async def replayed(
+    line: LineSpec, instruments: Sequence[InstrumentSpec], pieces: Sequence[Piece]
+) -> AsyncIterator[Made]:
+    """What these instruments on that line make of it. Raises ValueError for a plan that cannot be made.
+
+    A transcript of a gateway says where each poll ends. In any other one a poll ends where a question is asked again,
+    and instruments that it has nothing of are left out.
+    """
+    drivers: dict[str, Driver] = {}
+    lines: dict[str, Replayed] = {}
+    for spec in instruments:
+        protocol = catalogue.protocol(spec.protocol)
+        if spec.protocol not in lines:
+            lines[spec.protocol] = protocol.replayed(line, pieces)
+        drivers[spec.id] = protocol.driver(spec, lines[spec.protocol], line)
+    numbered = any(catalogue.protocol(name).tags(line) is not None for name in lines)
+    marked = any(piece.mark == "==" for piece in pieces)
+    for first, end in _polls(pieces) if marked else _rounds(pieces, 2 if numbered else 0):
+        for shown in lines.values():
+            shown.show(first, end)
+        wanted = pieces[end].instrument if marked else None
+        for name, driver in drivers.items():
+            if wanted not in (None, name):
+                continue
+            if isinstance(driver, Excluding):
+                driver.retry_excluded()  # nothing is lost by asking a recording once more
+            sample = await driver.poll()
+            if marked or not _nothing(sample):
+                yield Made(pieces[end if marked else first].at_s, name, _points(driver, sample))
+
+
+def differences(was: Iterable[Made], now: Iterable[Made]) -> Iterator[Difference]:
+    """Every value or flag that is not the same, by time; polls are matched by their time and instrument."""
+    after = {(one.at_s, one.instrument): one for one in now}
+    for before in was:
+        other = after.get((before.at_s, before.instrument))
+        points = other.points if other is not None else {}
+        for name in dict.fromkeys((*before.points, *points)):
+            if _differ(before.points.get(name), points.get(name)):
+                yield Difference(before.at_s, before.instrument, name, before.points.get(name), points.get(name))
+
+
+def _differ(was: Found | None, now: Found | None) -> bool:
+    if was is None or now is None:
+        return was is not now
+    # True == 1 and 1 == 1.0 in Python; in the feed a bool is another thing, a whole float is not
+    return was != now or isinstance(was[0], bool) != isinstance(now[0], bool)
+
+
+def _polls(pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
+    first = 0
+    for at, piece in enumerate(pieces):
+        if piece.mark == "==":
+            yield first, at
+            first = at + 1
+
+
+def _rounds(pieces: Sequence[Piece], number: int) -> Iterator[tuple[int, int]]:
+    first, asked = 0, set[bytes]()
+    for at, piece in enumerate(pieces):
+        if piece.mark == ">>":
+            question = piece.data[number:]  # Modbus TCP numbers each request in its first bytes
+            if question in asked:
+                yield first, at
+                first, asked = at, set()
+            asked.add(question)
+    if pieces:
+        yield first, len(pieces)
+
+
+def _nothing(sample: Sample) -> bool:
+    return all(NOT_RECORDED in sample.why.get(at, "") for at in range(len(sample.values)))
+
+
+def _points(driver: Driver, sample: Sample) -> dict[str, Found]:
+    return {
+        name: (value, str(sample.flags.get(at, "N")))
+        for at, (name, value) in enumerate(zip(driver.points, sample.values, strict=True))
+    }
