@@ -63,6 +63,8 @@ async def replayed(
     lines: dict[str, Replayed] = {}
     for spec in instruments:
         protocol = catalogue.protocol(spec.protocol)
+        if protocol.listens(spec, line):
+            raise ValueError(f"instrument {spec.id} speaks unasked; only instruments that are asked can be replayed")
         if spec.protocol not in lines:
             lines[spec.protocol] = protocol.replayed(line, pieces)
         drivers[spec.id] = protocol.driver(spec, lines[spec.protocol], line)

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from drivers.contract import Line, Request, Skip, Whole
-from drivers.errors import LineDown, NoReply
+from drivers.errors import FieldError, LineDown, NoReply
 from drivers.line.transcript import Piece
 
 NOT_RECORDED = "the recording has no such request"
@@ -17,7 +17,30 @@ class Replayed(Line, Protocol):
         """Answer from the pieces `first` up to but not including `end` from now on; `first` never goes back."""
 
 
-class ReplayedLine:
+class OneByOne:
+    """A recording is asked one question after another."""
+
+    async def exchange(self, request: Request) -> bytes:
+        """One answer."""
+        raise NotImplementedError
+
+    async def exchange_row(self, requests: Sequence[Request], most: int) -> list[bytes | FieldError]:
+        """See drivers/contract.py, Line."""
+        answers: list[bytes | FieldError] = []
+        for request in requests:
+            try:
+                answers.append(await self.exchange(request))
+            except FieldError as error:
+                answers.append(error)
+                break
+        return answers
+
+    def ready_at(self, unit: Hashable) -> float:
+        """Nobody settles in a recording."""
+        return 0.0
+
+
+class ReplayedLine(OneByOne):
     """See drivers/contract.py, Line. For protocols that ask the same question for the same points."""
 
     def __init__(self, name: str, pieces: Sequence[Piece]) -> None:
@@ -37,10 +60,6 @@ class ReplayedLine:
                 self._first = at + 1
                 return heard(request, self._pieces[at + 1 : self._end])
         raise LineDown(NOT_RECORDED)
-
-    def ready_at(self, unit: Hashable) -> float:
-        """Nobody settles in a recording."""
-        return 0.0
 
 
 def heard(request: Request, after: Sequence[Piece]) -> bytes:

@@ -4,12 +4,12 @@ A new configuration groups points into other reads than the one that was recorde
 from all reads of that unit and table in the same poll; what was refused or not answered then is so again.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drivers.contract import Request, Skip
 from drivers.errors import FieldError, LineDown, NoReply
-from drivers.line.replayed import NOT_RECORDED, heard
+from drivers.line.replayed import NOT_RECORDED, OneByOne, heard
 from drivers.line.transcript import Piece
 from drivers.modbus import codec
 from drivers.modbus.codec import Framing, Timing
@@ -104,7 +104,7 @@ def _numbered(pieces: Sequence[Piece]) -> Iterator[tuple[int, Piece]]:
             del data[:end]
 
 
-class RecordedLine:
+class RecordedLine(OneByOne):
     """See drivers/contract.py, Line: reads are answered from the recorded registers of one poll."""
 
     def __init__(self, name: str, pieces: Sequence[Piece], framing: Framing) -> None:
@@ -145,7 +145,3 @@ class RecordedLine:
             raise silent if silent is not None else LineDown(NOT_RECORDED)
         answered = [one for one in covering if isinstance(one.answer, bytes)]
         return (answered or covering)[-1].value(address)
-
-    def ready_at(self, unit: Hashable) -> float:
-        """Nobody settles in a recording."""
-        return 0.0

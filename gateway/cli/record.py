@@ -88,13 +88,17 @@ async def _within(work: "Coroutine[Any, Any, None]", seconds: float | None) -> N
 async def _poll(site: "Site", out: Path) -> None:
     import asyncio
 
+    from drivers.line import ListeningLine
+    from drivers.line.listened import Listened
     from gateway.clock import SystemClock
     from gateway.fieldbus import build
+    from gateway.polling.listener import Listener
     from gateway.polling.poller import Polled, Poller
     from gateway.reading import Reading
     from gateway.recording import Recorder
 
     buses = build(site.lines, site.instruments)
+    clock = SystemClock()
     recorder, polls = Recorder(out), Counter[tuple[str, str]]()
     periods = {spec.id: round(spec.every_s * 1000) for spec in site.instruments}
     lines = {spec.id: spec.line for spec in site.instruments}
@@ -107,12 +111,18 @@ async def _poll(site: "Site", out: Path) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for name, bus in buses.items():
-                polled = [Polled(one, driver, periods[one]) for one, driver in bus.drivers.items()]
-                poller = Poller(
-                    bus.line, polled, SystemClock(), take, lambda event: None, shared_wire=bus.spec.kind == "serial"
-                )
+                owner: Poller | Listener
+                if isinstance(bus.line, ListeningLine):
+                    heard = [
+                        (one, found, periods[one]) for one, found in bus.drivers.items() if isinstance(found, Listened)
+                    ]
+                    owner = Listener(bus.line, heard, clock, take, lambda event: None)
+                else:
+                    polled = [Polled(one, driver, periods[one]) for one, driver in bus.drivers.items()]
+                    shared = bus.spec.kind == "serial"
+                    owner = Poller(bus.line, polled, clock, take, lambda event: None, shared_wire=shared)
                 group.create_task(bus.line.run(), name=f"line {name}")
-                group.create_task(poller.run(), name=f"poller {name}")
+                group.create_task(owner.run(), name=f"poller {name}")
             typer.echo("recording; Ctrl-C ends it", err=True)
     finally:
         recorder.end()
