@@ -14,6 +14,11 @@ AGE_CHECK_S = 60.0
 SALVAGE_BYTES = 2 << 20
 """How much over its bound the log may be while a damaged file is looked through, which is cut as it goes."""
 
+LOOK_EVERY_S = 1.0
+LOOK_BYTES = 256 << 10
+"""The files are looked at again after so long, or so many bytes of batches: at ten commits a second the looking would
+cost a quarter of a commit (tests/benchmarks/stages.py), and it is far finer than what the log may be over its bound."""
+
 
 class Upkeep:
     """Kept within `max_size` and `max_age`; `give_back` free pages are returned to the file system next time."""
@@ -26,7 +31,8 @@ class Upkeep:
         self._clock = clock
         self._over = 0  # bytes that should leave
         self._written_before = 0
-        self._age_checked_s = float("-inf")
+        self._age_checked_s = self._looked_s = float("-inf")
+        self._unseen = 0  # bytes of batches since the last look
 
     def reopened(self) -> None:
         """The account of written bytes begins anew with each thread."""
@@ -42,10 +48,20 @@ class Upkeep:
         settled = {name: runs.copy() for name, runs in cursors.settled.items()}
         return Room(max(0, self._over), before_ms, settled, cursors.gone.copy(), newest)
 
+    def look_due(self) -> bool:
+        """Whether the next commit should look at the files."""
+        if self._over > 0 or self.give_back or self._unseen >= min(LOOK_BYTES, self._settings.max_size // 64):
+            return True
+        return self._clock.monotonic() - self._looked_s >= LOOK_EVERY_S
+
     def committed(self, work: Work, done: Done, salvaging: bool) -> None:
-        """Take the measure of the files after a commit."""
+        """Take the measure of the files after a commit that looked at them."""
         if work.room and work.room.before_ms and sum(done.evicted.delivered.values(), 0) < eviction.RUN_ROWS:
             self._age_checked_s = self._clock.monotonic()
+        self._unseen += sum(len(batch.body) for batch in done.batches)
+        if not done.pages:
+            return
+        self._unseen, self._looked_s = 0, self._clock.monotonic()
         self.written_bytes = self._written_before + done.written
         self.bytes = done.bytes
         database = done.pages * PAGE_SIZE

@@ -59,6 +59,7 @@ class Work:
     room: Room | None = None
     look: Sequence[int] = ()  # positions whose time is wanted
     give_back: int = 0  # free pages to return to the file system afterwards
+    look_at_files: bool = True  # afterwards; else what Done says of the files is 0
     batches: list[Batch] = field(default_factory=list)  # as encoded by the last attempt
     ends: list[int] = field(default_factory=list)  # for each segment the newest position with it
 
@@ -106,6 +107,8 @@ def commit(connection: sqlite3.Connection, work: Work, files: Files, account: Wr
         if work.give_back:
             connection.execute(f"PRAGMA incremental_vacuum({work.give_back})").fetchall()
         done.created = created(connection, work.look)
+        if not work.look_at_files:
+            return done
         (done.pages,) = connection.execute("PRAGMA page_count").fetchone()
         (done.free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
         done.bytes = files.bytes()

@@ -316,6 +316,7 @@ class Writer:
             room=self.upkeep.room(now_ms, self.holding.state(), self.shelf.cursors, self.shelf.newest),
             look=self.shelf.unknown(),
             give_back=self.upkeep.give_back,
+            look_at_files=self.upkeep.look_due(),
         )
 
     async def _execute(self, store: Store, work: Work) -> None:
