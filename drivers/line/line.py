@@ -87,7 +87,7 @@ class FieldLine(Connection):
             await self._wire_for(request.timeout_s)
         started_s = self._loop.time()
         if self._settling.until:
-            self._let_settle(request.unit, started_s)
+            await self._let_settle(request.unit)
         assert self._request is None, f"line {self.name} has one owner"
         self._request = request
         self._asked_s = 0.0
@@ -309,11 +309,20 @@ class FieldLine(Connection):
 
     # -- settling and counting ----------------------------------------------------------------------------
 
-    def _let_settle(self, unit: Hashable, now_s: float) -> None:
+    async def _let_settle(self, unit: Hashable) -> None:
         """Raises Settling while the unit must not be asked."""
         until_s = self._settling.until.get(unit)
         if until_s is None:
             return
+        if until_s <= self._loop.time():
+            # after a stall its late answer may lie unread in the kernel: two turns of the loop read it before we ask
+            heard_s = self._last_byte_s
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if self._last_byte_s != heard_s:
+                self._heard_late(unit)
+                until_s = self._settling.until.get(unit, until_s)
+        now_s = self._loop.time()
         if until_s > now_s:
             late_s = self._settling.late_s.get(unit)
             seen = f"; it has answered {late_s:.1f} s after a question" if late_s else ""

@@ -105,7 +105,7 @@ class TaggedLine(FieldLine):
         if wire is None or not self.up:
             wire = await self._wire_for(request.timeout_s)
         if self._settling.until:
-            self._let_settle(request.unit, self._loop.time())
+            await self._let_settle(request.unit)
         pause_s = request.pause_s or self.spec.request_pause_s
         if not pause_s and len(self._pending) < self.in_flight:
             return

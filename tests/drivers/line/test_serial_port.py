@@ -8,16 +8,19 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 import tty
 from collections.abc import Iterator
 
 import pytest
 
 from drivers.airtime import character_s
-from drivers.errors import LineDown, PortHeld
-from drivers.line import held_by_another, rs485
+from drivers.errors import LineDown, NoReply, PortHeld, Settling
+from drivers.line import held_by_another, open_line, rs485
 from drivers.line.serial_port import open_serial
 from drivers.line.wire import Wire
+from drivers.modbus import codec
+from drivers.modbus.crc import crc16
 from drivers.profile import LineSpec
 from tests import replug
 
@@ -244,3 +247,23 @@ class PortWithRts:
 def fcntl_pending(fd: int) -> int:
     """Bytes that the terminal's other end has not taken yet."""
     return int(struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0])
+
+
+async def test_an_answer_that_came_while_the_machine_stalled_is_late_and_not_the_next_one(pair: Pair) -> None:
+    spec = LineSpec.model_validate(
+        {"name": "bus", "kind": "serial", "path": pair.path, "baudrate": 115200, "timeout_s": 0.05}
+    )
+    line = open_line(spec, None)
+    keeper = asyncio.create_task(line.run())
+    assert await line.wait_up(PATIENCE_S)
+    ask = codec.request(codec.read(5, 3, 0, 1), "rtu", codec.Timing(0.05))
+    with pytest.raises(NoReply):
+        await line.exchange(ask)
+    time.sleep(line.ready_at(5) - asyncio.get_running_loop().time() + 0.01)  # the stall: nothing runs, nothing is read
+    late = bytes([5, 3, 2, 0, 77])
+    os.write(pair.master, late + crc16(late).to_bytes(2, "little"))
+    with pytest.raises(Settling, match="it has answered"):
+        await line.exchange(ask)
+    assert line.faults["noise"] + line.faults["late"] == 1
+    keeper.cancel()
+    await asyncio.gather(keeper, return_exceptions=True)
