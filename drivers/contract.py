@@ -85,6 +85,7 @@ class Whole:
 
     end: int
     payload: bytes
+    reply: bytes = b""  # what the instrument wants to hear back
 
 
 Verdict = Whole | Skip | None

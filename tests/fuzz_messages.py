@@ -77,9 +77,9 @@ def run(target: Target, count: int, seed: int, *, slowest_s: float = SLOWEST_S) 
         spec, line, parts = chance.choice(variants)
 
         def make(spec=spec, line=line) -> Hearing:  # type: ignore[no-untyped-def]
-            hearing = catalogue.hearing([spec], line)
-            assert hearing is not None
-            return hearing
+            hear = catalogue.protocol(spec.protocol).hearing
+            assert hear is not None
+            return hear([spec], line)
 
         data = garbled(chance, parts)
         result.inputs += 1

@@ -267,6 +267,10 @@ class FieldLine(Connection):
     def _whole(self, verdict: Whole, answer: "asyncio.Future[bytes]") -> None:
         if len(self._input) > verdict.end:
             self.faults["noise"] += 1
+        if verdict.reply and self._wire is not None:
+            if self.transcript is not None:
+                self.transcript.sent(verdict.reply)
+            self._wire.write(verdict.reply)
         answer.set_result(verdict.payload)
 
     def _drop_echo(self, echo: bytes) -> bool:

@@ -6,7 +6,8 @@ A listener of ours opens only where the site file says so (`listen:`), on the ad
 - messages are worked through in slices of `SLICE_S`, a few of each connection in turn, at most `RATE` a second each;
 - a connection that has said nothing useful within `STRANGER_S`, `STRANGER_BYTES` or `BURST` messages is closed, and so
   is one that is idle for the line's `idle`, or does not read its acknowledgements;
-- when all places are taken, the oldest stranger gives up its place to a newcomer; if there is none, the newcomer goes.
+- when all places are taken, the oldest stranger that has had `CHANCE_S` to speak gives up its place to a newcomer; if
+  there is none, the newcomer goes (and comes again: loggers do).
 """
 
 import asyncio
@@ -39,6 +40,8 @@ RATE, BURST = 100.0, 500.0
 STRANGER_S = 30.0
 """Loggers report at their start; who has not said anything within this time is none of ours."""
 STRANGER_BYTES = 65536
+CHANCE_S = 2.0
+"""A logger speaks as soon as it is connected, and over a slow link within this time."""
 UNREAD = 16384
 """Acknowledgements that a peer has not taken; a logger that reads has none."""
 LOOK_S = 1.0
@@ -94,8 +97,9 @@ class ListeningLine(Connection):
             self._ear.close()
 
     def _stranger(self) -> "Peer | None":
-        """The connection that has been here longest without saying anything useful."""
-        strangers = [one for one in self.connections if not one.ear.useful]
+        """The connection that has been here longest without saying anything useful, if it had its chance."""
+        before_s = self._loop.time() - CHANCE_S
+        strangers = [one for one in self.connections if not one.ear.useful and one.since_s <= before_s]
         return min(strangers, key=lambda one: one.since_s, default=None)
 
     # -- connections made to us ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 from drivers.profile import InstrumentSpec, LineSpec, line_for
 from drivers.simulator.behaviour import Behaviour
+from drivers.simulator.hj212_instrument import Hj212Bus, Hj212Instrument, Hj212Stream
 from drivers.simulator.meter import MeterBus, MeterStream, MixedBus, MixedStream, Readings
 from drivers.simulator.meters import KINDS
 from drivers.simulator.modbus_instrument import ModbusInstrument
@@ -45,6 +46,9 @@ def _one(
     if protocol == "text":
         texts = [TextInstrument(spec, acting, truth, now) for spec, acting in here]
         return TextBus(texts, think_s), partial(TextStream, texts)
+    if protocol == "hj212":
+        senders = [Hj212Instrument(spec, acting, truth, now) for spec, acting in here]
+        return Hj212Bus(senders, think_s), partial(Hj212Stream, senders)
     if (spoken := KINDS.get(protocol)) is not None:
         meters = [spoken.meter(Readings(spec, acting, truth, now)) for spec, acting in here]
         return MeterBus(meters, think_s), partial(MeterStream, spoken.heard)

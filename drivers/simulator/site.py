@@ -9,6 +9,7 @@ from drivers.airtime import character_s
 from drivers.profile import InstrumentSpec, LineSpec
 from drivers.simulator.asked import bus
 from drivers.simulator.behaviour import Scene, behaviour, scenes
+from drivers.simulator.hj212_instrument import Hj212Instrument
 from drivers.simulator.ports import Bus, PtyPort, Stream, TcpPort, UdpPort
 from drivers.simulator.speaking import Speaker, speaking
 from drivers.simulator.text_instrument import TextInstrument
@@ -16,6 +17,8 @@ from drivers.simulator.truth import Truth
 
 _THINK_S = {"serial": 0.01, "tcp": 0.002, "udp": 0.002}
 """How long a usual instrument needs before it answers: some milliseconds on a bus, less on a network."""
+SPEAKERS: Mapping[str, Callable[..., Speaker]] = {"text": TextInstrument, "hj212": Hj212Instrument}
+"""Protocols whose instruments may speak unasked."""
 CHINA_STANDARD_TIME_S = 8 * 3600
 
 
@@ -65,7 +68,7 @@ def _talkers(
         one.protocol in catalogue.names() and catalogue.protocol(one.protocol).listens(one, line) for one in here
     ):
         return None
-    return [TextInstrument(one, behaviour(one, places, seed), truth, now) for one in here]
+    return [SPEAKERS[one.protocol](one, behaviour(one, places, seed), truth, now) for one in here]
 
 
 async def _opened(stack: AsyncExitStack, line: LineSpec, slave: Bus, framing: Callable[[], Stream]) -> LineSpec:

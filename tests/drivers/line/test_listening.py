@@ -158,7 +158,8 @@ async def test_idle_connection_is_closed_and_counted(monkeypatch: Any) -> None:
         assert (here.values, here.line.faults["idle"]) == ([1], 1)
 
 
-async def test_full_house_gives_a_strangers_place_to_a_newcomer_and_never_a_guests() -> None:
+async def test_full_house_gives_a_strangers_place_to_a_newcomer_and_never_a_guests(monkeypatch: Any) -> None:
+    monkeypatch.setattr(rules, "CHANCE_S", 0.0)
     async with listening(connections=2) as here:
         _guest, guest_writer = await here.connect()
         guest_writer.write(b"v1\n")
@@ -176,6 +177,18 @@ async def test_full_house_gives_a_strangers_place_to_a_newcomer_and_never_a_gues
         assert here.line.faults["full"] == 2
         for writer in (guest_writer, stranger_writer, newcomer_writer, refused_writer):
             writer.close()
+
+
+async def test_newcomer_is_not_thrown_out_before_it_can_speak() -> None:
+    async with listening(connections=1) as here:
+        _, first = await here.connect()
+        await here.until(lambda: len(here.line.connections) == 1)
+        refused, second = await here.connect()
+        assert await gone(refused)
+        first.write(b"v1\n")
+        await here.until(lambda: here.values == [1])
+        first.close()
+        second.close()
 
 
 async def test_flood_of_one_peer_is_slowed_down_and_keeps_nobody_waiting() -> None:

@@ -1,0 +1,152 @@
+"""Instruments that are asked: over a real connection, with everything that can come back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from drivers.contract import Flag, Sample, Value
+from drivers.hj212.driver import Hj212Driver
+from drivers.hj212.frame import framed
+from drivers.hj212.message import Message, written
+from drivers.line import open_line
+from drivers.profile import InstrumentSpec, LineSpec
+from drivers.simulator.behaviour import Behaviour
+from drivers.simulator.hj212_instrument import Hj212Bus, Hj212Instrument, Hj212Stream
+from drivers.simulator.ports import TcpPort
+from drivers.simulator.slave import Send
+from tests.drivers.hj212.vectors import sender
+
+NOW_S = 1_783_305_000.0 + 35 * 60
+"""2026-07-06 11:05:00 in China."""
+
+
+def seven(t_s: float) -> Value:
+    return 7.5
+
+
+class Scripted(Hj212Bus):
+    """Answers with what the test says."""
+
+    def __init__(self, one: Hj212Instrument, say: Callable[[Message, Hj212Instrument], bytes]) -> None:
+        super().__init__([one])
+        self.asked: list[Message] = []
+        self._say, self._one = say, one
+
+    def acts(self, question: Message, stream: object) -> tuple[Send, ...]:
+        self.asked.append(question)
+        return (Send(self._say(question, self._one)),)
+
+
+@asynccontextmanager
+async def polling(
+    spec: InstrumentSpec, say: Callable[[Message, Hj212Instrument], bytes], most: int = 950
+) -> AsyncIterator[tuple[Hj212Driver, Scripted]]:
+    behaviour = Behaviour((seven,) * len(spec.points), lambda t_s: Flag.NORMAL)
+    one = Hj212Instrument(spec, behaviour, now=lambda: NOW_S, most=most)
+    bus = Scripted(one, say)
+    async with TcpPort(bus, lambda: Hj212Stream([one])) as port:
+        line_spec = LineSpec(name="line", kind="tcp", host="127.0.0.1", port=port.port, settle_s=0.0)
+        line = open_line(line_spec, None)
+        task = asyncio.create_task(line.run())
+        assert await line.wait_up(5.0)
+        try:
+            yield Hj212Driver(spec, line, line_spec, now=lambda: NOW_S), bus
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def right(question: Message, one: Hj212Instrument) -> bytes:
+    return b"".join(one.answers(question))
+
+
+def answer(cn: str, area: str, qn: str | None = None, mn: str = "MN1") -> Callable[[Message, Hj212Instrument], bytes]:
+    def say(question: Message, one: Hj212Instrument) -> bytes:
+        fields = {"QN": qn or question.qn, "ST": "91", "CN": cn, "PW": "1", "MN": mn, "Flag": "4"}
+        return framed(written(fields, area))
+
+    return say
+
+
+async def polled(say: Callable[[Message, Hj212Instrument], bytes], most: int = 950, **options: object) -> Sample:
+    async with polling(sender(timeout_s=0.3, **options), say, most) as (driver, _):  # type: ignore[arg-type]
+        return await driver.poll()
+
+
+async def test_real_time_data_is_asked_for_and_decoded() -> None:
+    async with polling(sender(timeout_s=5.0), right) as (driver, bus):
+        first, second = await driver.poll(), await driver.poll()
+    assert first.values == second.values == (7.5, 7.5, 7.5)
+    assert first.at_ms == round(NOW_S * 1000)
+    one, two = bus.asked
+    assert one.fields == {"QN": "20260706110500000", "ST": "32", "CN": "2011", "MN": "MN1", "FLAG": "5"}
+    assert two.qn == "20260706110500001"  # never the same number twice
+
+
+async def test_answer_in_parts_is_one_sample() -> None:
+    sample = await polled(right, most=60)
+    assert sample.values == (7.5, 7.5, 7.5)
+
+
+@pytest.mark.parametrize(
+    ("command", "begin"),
+    [("2061", "20260706100000"), ("2051", "20260706105000"), ("2031", "20260705000000")],
+)
+async def test_history_is_of_the_last_whole_period(command: str, begin: str) -> None:
+    points = ({"id": "cod", "item": "w01018-Avg", "unit": "mg/L"},)
+    async with polling(sender(points=points, command=command, timeout_s=5.0), right) as (driver, bus):
+        sample = await driver.poll()
+    assert bus.asked[0].item("BeginTime") == bus.asked[0].item("EndTime") == begin
+    assert sample.values == (7.5,)
+    assert sample.at_ms is not None
+    assert sample.at_ms < NOW_S * 1000
+
+
+async def test_history_of_another_period_is_no_answer() -> None:
+    def other(question: Message, one: Hj212Instrument) -> bytes:
+        return b"".join(one.uploads("20260706080000", answer=False))
+
+    points = ({"id": "cod", "item": "w01018-Avg", "unit": "mg/L"},)
+    sample = await polled(other, points=points, command="2061")
+    assert (sample.values, sample.result) == ((None,), "timeout")
+
+
+@pytest.mark.parametrize(
+    ("say", "why"),
+    [
+        (answer("9011", "QnRtn=2"), "exception: 2 refused"),
+        (answer("9011", "QnRtn=3"), "exception: 3 wrong PW"),
+        (answer("9012", "ExeRtn=100"), "exception: 100 no data"),
+        (answer("9012", "ExeRtn=1"), "crc: it says that it is done, and has sent nothing"),
+        (answer("2011", "DataTime=20260706110500;w01018-Rtd=1", mn="MN2"), "timeout: no answer"),
+        (answer("2061", "DataTime=20260706110500;w01018-Rtd=1"), "timeout: no answer"),
+        (answer("9011", "QnRtn=2", qn="20260101000000000"), "timeout: no answer"),
+        (lambda question, one: b"", "timeout: no answer"),
+        (lambda question, one: right(question, one)[:150], "timeout: no answer"),
+    ],
+)
+async def test_what_is_no_answer_gives_nulls_with_its_reason(say: Callable[..., bytes], why: str) -> None:
+    sample = await polled(say)
+    assert sample.values == (None, None, None)
+    assert sample.why[0].startswith(why)
+
+
+async def test_data_that_asks_for_it_is_acknowledged() -> None:
+    heard: list[Message] = []
+
+    def say(question: Message, one: Hj212Instrument) -> bytes:
+        heard.append(question)
+        return b"".join(one.uploads("20260706110500", answer=True)) if question.cn == "2011" else b""
+
+    async with polling(sender(timeout_s=5.0), say) as (driver, _):
+        await driver.poll()
+        async with asyncio.timeout(5.0):
+            while len(heard) < 2:
+                await asyncio.sleep(0.01)
+    assert (heard[1].cn, heard[1].mn) == ("9014", "MN1")
+
+
+async def test_noise_before_and_pieces_do_no_harm() -> None:
+    assert (await polled(lambda question, one: b"\x00##12" + right(question, one))).values == (7.5, 7.5, 7.5)
