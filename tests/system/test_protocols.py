@@ -22,8 +22,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "gps": {"line": "gps", "profile": "position/nmea_gps", "address": "gps"},
     "voc": {"line": "voc", "profile": "generic/voc_printer", "address": "voc", "options": {"whole_from_start": True}},
     "bridge": {"line": "bridge", "profile": "generic/weighbridge_continuous", "address": "bridge"},
+    "cems": {"line": "cems", "profile": "boiler_cems/hj212_cems", "address": "CEMS1"},
+    "logger": {"line": "loggers", "profile": "water/hj212_wastewater", "address": "MN1"},
+    "hour": {"line": "loggers", "profile": "water/hj212_wastewater_hour", "address": "MN1"},
 }
+OWN_TIME = ("gps", "voc", "cems", "logger", "hour")
 LINES = {
+    "cems": {"serial": "/dev/ttyUSB2", "baudrate": 115200},
+    "loggers": {"listen": "127.0.0.1:7003"},
     "plc": {"tcp": "127.0.0.1:502"},
     "scale": {"serial": "/dev/ttyUSB0", "baudrate": 9600},
     "gps": {"serial": "/dev/ttyUSB1", "baudrate": 9600},
@@ -140,5 +146,5 @@ def test_every_protocol_delivers_beside_a_dead_and_a_babbling_instrument(tmp_pat
             )
         elif not sample["flags"]:
             assert None not in sample["values"].values()
-    assert all("at" in sample for sample in samples if sample["instrument"] in ("gps", "voc") and not sample["flags"])
+    assert all("at" in sample for sample in samples if sample["instrument"] in OWN_TIME and not sample["flags"])
     assert not any("at" in sample for sample in samples if sample["instrument"] in ("plc", "scale", "bridge"))
