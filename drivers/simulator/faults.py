@@ -43,6 +43,11 @@ class Answer:
             question.tag if tag is None else tag,
         )
 
+    def another(self) -> int:
+        """A unit that nobody here asks. A frame in the name of one that is asked, delivered late by a busy machine,
+        could come when that one has just been asked, and would be a right answer for all one can see."""
+        return (self.question.unit + 100) % 247 + 1
+
     def decoy(self, data_bytes: int | None = None) -> bytes:
         """The PDU with data that must not be believed; its byte count agrees with its length."""
         size = len(self.pdu) - 2 if data_bytes is None else max(0, data_bytes)
@@ -120,8 +125,7 @@ def _wrong_tag(answer: Answer) -> Iterable[Act]:
 
 
 def _wrong_unit(answer: Answer) -> Iterable[Act]:
-    other = answer.question.unit % 247 + 1
-    return (Send(answer.frame(answer.decoy(), unit=other)),)
+    return (Send(answer.frame(answer.decoy(), unit=answer.another())),)
 
 
 def _wrong_function(answer: Answer) -> Iterable[Act]:
@@ -232,7 +236,7 @@ def _collision(answer: Answer) -> Iterable[Act]:
     """Two units at once: on the wire a 0 of either wins."""
     frame = answer.frame(answer.decoy())
     other = answer.frame(bytes([answer.pdu[0], len(answer.pdu) - 2]) + answer.random.randbytes(len(answer.pdu) - 2),
-                         unit=answer.question.unit % 247 + 1)  # fmt: skip
+                         unit=answer.another())  # fmt: skip
     return (Send(_no_frame(answer, bytes(one & two for one, two in zip(frame, other, strict=True)))),)
 
 
@@ -257,7 +261,7 @@ def _gap(answer: Answer) -> Iterable[Act]:
 
 def _neighbour_before(answer: Answer) -> Iterable[Act]:
     """Another unit's frame, then the right one."""
-    return (Send(answer.frame(answer.decoy(), unit=answer.question.unit % 247 + 1) + answer.frame()),)
+    return (Send(answer.frame(answer.decoy(), unit=answer.another()) + answer.frame()),)
 
 
 def _twice(answer: Answer) -> Iterable[Act]:

@@ -444,6 +444,7 @@ def test_half_open_connection_is_given_up_after_two_timeouts_and_renewed_at_once
         assert line.state == "h:1: silent for 2 requests, connecting anew"
         wire.answers = after(0.03, reply(7, 1))
         assert await line.exchange(ask(7)) == b"\0\1"  # waits for the new connection, and is no gap
+        assert now() - began_s == pytest.approx(2.03)
         assert len(wire.opened) == 2
 
     played(wire, test, kind="tcp", host="h", port=1, framing="rtu")

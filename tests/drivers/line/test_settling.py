@@ -1,7 +1,7 @@
 """Settling: until when a unit is left alone, and how late its answers have come."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.line.settling import MARGIN, MOST, Settling
@@ -41,6 +41,7 @@ def test_an_earlier_late_answer_does_not_make_it_shorter() -> None:
     assert settling.late_s == {5: 3.0}
 
 
+@example([9.0, 13.0, 15.0], 10.0)
 @given(st.lists(st.floats(0.001, 30.0)), st.floats(0.01, 10.0))
 def test_noise_on_the_line_never_keeps_a_unit_silent_for_longer_than_the_bound(
     pauses: list[float], base_s: float

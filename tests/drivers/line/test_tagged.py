@@ -177,6 +177,33 @@ def test_late_answer_without_number_is_not_taken_for_the_next_one_of_a_device_th
     assert played(wire, test).faults["late"] == 1
 
 
+def test_connection_on_which_late_answers_come_is_not_half_open() -> None:
+    wire = HandWire(prompt)
+
+    async def test(line: TaggedLine) -> None:
+        await line.exchange(ask())
+        wire.answers = lambda sent: [(1.1, answer(sent))]
+        for _ in range(4):
+            await failing(line, ask(), NoReply)
+            await asyncio.sleep(0.2)
+        assert line.generation == 1
+
+    assert played(wire, test).faults == {"timeout": 4, "late": 4}
+
+
+def test_nobody_has_to_settle_any_more_once_numbers_have_been_seen() -> None:
+    heard: list[Callable[[bytes], Heard]] = [lambda sent: (), prompt, prompt]
+    wire = HandWire(lambda sent: heard.pop(0)(sent))
+
+    async def test(line: TaggedLine) -> None:
+        await failing(line, ask(1), NoReply)
+        await failing(line, ask(1), Settling)
+        assert await line.exchange(ask(2, address=7)) == b"\0\7"
+        assert await line.exchange(ask(1, address=8)) == b"\0\x08"
+
+    played(wire, test)
+
+
 class TestUnnumbered:
     """A device that answers everything with number 0."""
 
@@ -214,6 +241,19 @@ class TestUnnumbered:
                 assert await line.exchange(ask(address=8)) == b"\0\x08"
 
             played(wire, test)
+
+    def test_settles_after_a_cancelled_question_too(self) -> None:
+        wire = HandWire(unnumbered)
+
+        async def test(line: TaggedLine) -> None:
+            await line.exchange(ask())
+            exchange = asyncio.create_task(line.exchange(ask()))
+            await asyncio.sleep(0.001)
+            exchange.cancel()
+            await asyncio.gather(exchange, return_exceptions=True)
+            await failing(line, ask(), Settling)
+
+        played(wire, test)
 
     def test_another_units_late_answer_is_skipped_and_the_right_one_waited_for(self) -> None:
         def both(sent: bytes) -> Heard:
