@@ -15,7 +15,7 @@ from gateway.polling.listener import Listener
 from gateway.polling.poller import LineBusyError, Poller
 from gateway.reading import Event, Flag
 from gateway.settings import SettingsError
-from gateway.told import Told
+from gateway.told import Hindered, Told
 from gateway.uplink import Action, Denied
 
 MOST_PROBLEMS = 20
@@ -36,7 +36,7 @@ class Actions:
     def __init__(
         self,
         instruments: Mapping[str, Asked],
-        marks: Marks,
+        marks: Callable[[], Marks],
         clock: Clock,
         told: Told,
         tell: Callable[[Event], None],
@@ -91,7 +91,7 @@ class Actions:
         """Flag what is N as M or C until a time, from the next reading on."""
         self._asked(args["instrument"])
         mark = Mark(args["instrument"], Flag(args["flag"]), args["who"], args["until"])
-        self._tell(self._marks.set(mark, self._clock.now_ms()))
+        self._tell(self._marks().set(mark, self._clock.now_ms()))
         self._keep_marks()
         return {"instrument": mark.instrument, "flag": mark.flag.value, "until": mark.until_ms}
 
@@ -122,6 +122,8 @@ class Actions:
             raise Denied("busy", "the gateway is stopping or loading a configuration already")
         try:
             site = await self._told.reload()
+        except Hindered as error:
+            raise Denied("log", str(error)) from error
         except SettingsError as error:
             told = [str(problem) for problem in error.problems]
             more = [f"and {len(told) - MOST_PROBLEMS} more"] if len(told) > MOST_PROBLEMS else []

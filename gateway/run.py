@@ -16,27 +16,22 @@ from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
-
-import orjson
 
 from drivers.line import ListeningLine, held_by_another
 from drivers.line.listened import Listened
+from gateway.accounts import Accounts
 from gateway.actions import MOST_PROBLEMS, Actions, Asked
-from gateway.batch import plain
-from gateway.clock import RELEASE_MS, ClockWatch, SystemClock
+from gateway.clock import RELEASE_MS, ClockWatch
 from gateway.errors import GatewayError
-from gateway.fieldbus import Fieldbus, build
+from gateway.fieldbus import Fieldbus
 from gateway.health import Health, Parts
 from gateway.health.service_manager import ServiceManager
 from gateway.health.status import status
 from gateway.log import Log
-from gateway.pipeline.completeness import Completeness
-from gateway.pipeline.marks import Marks
+from gateway.machine import Machine
 from gateway.polling.listener import Listener
 from gateway.polling.poller import Polled, Poller
 from gateway.polling.schedule import phases
-from gateway.processing import pipeline_of
 from gateway.reading import Event, Reading
 from gateway.recording import Recorder
 from gateway.settings import SettingsError, Site
@@ -49,10 +44,6 @@ logger = logging.getLogger("fieldgate")
 
 RESTART_PAUSE_S = 1.0
 """Between two starts of a part that failed: short enough for promise P7, long enough not to fill the journal."""
-KEEP_EVERY_S = 60.0
-"""How often the account of the day is written into the log; after a kill the batches since then are counted again."""
-KEEP_WINDOWS_EVERY_S = 600.0
-"""The same for the windows, whose state is larger (windows.py)."""
 LAST_COMMIT_S = 2.0
 """How long a stop waits for its last batch before the uplinks say goodbye."""
 FIRST_UP_S = 1.0
@@ -96,26 +87,30 @@ class Gateway:
     """
 
     def __init__(
-        self, site: Site, told: Told, service: ServiceManager, refused: str = "", recorder: Recorder | None = None
+        self,
+        site: Site,
+        told: Told,
+        service: ServiceManager,
+        refused: str = "",
+        machine: Machine | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
+        self.machine = machine or Machine()
         self.site = site
         self.told = told
         self.service = service
         self.refused = refused
         self.recorder = recorder
         self.version = version("fieldgate")
-        self.clock = SystemClock()
+        self.clock = self.machine.clock()
         self.failures: Counter[str] = Counter()
-        self.completeness = Completeness(ZoneInfo(site.timezone))
-        self.marks = Marks()
-        self.pipeline = pipeline_of(site)
 
     async def open(self) -> None:
         """Take what only one process can have, and build the parts. Raises GatewayError, with nothing left open."""
         site = self.site
         signer = await self._signer()
         try:
-            self.buses = build(site.lines, site.instruments)
+            self.buses = self.machine.build(site.lines, site.instruments)
         except ValueError as error:
             raise GatewayError(f"{site.path}: {error}") from error
         for name, bus in self.buses.items():
@@ -136,15 +131,14 @@ class Gateway:
             RELEASE_MS,
             hold_s=site.clock.hold_s,
             hold_until=site.clock.hold_until,
+            boot=self.machine.boot,
             extend_start=self.service.extend_start,
         )
-        self.clock.not_before(self.log.last_before_ms)
-        if (kept := self.log.kept("marks")) is not None:
-            self.marks = Marks.from_bytes(kept[1])
+        self.accounts = Accounts(site, self.log, self.clock)
         self.pollers = self._pollers()
         body = catalogue(site.gateway_id, site.hash, signer.key, site.everything)
-        commands = self._commands() if site.commands.allow else None
-        self.uplinks = {name: self._uplink(name, body, commands) for name in site.uplinks}
+        self.commands = self._commands()
+        self.uplinks = {name: self._uplink(name, body) for name in site.uplinks}
         self.health = Health(
             Parts(
                 lines={name: bus.line for name, bus in self.buses.items()},
@@ -167,8 +161,10 @@ class Gateway:
     async def live(self) -> None:
         """Start every part, wait for the end, stop in the order that loses nothing."""
         self.told.refused = self._configuration_refused
+        self.told.hindrance = self._hindrance
         try:
-            await self._take_up()
+            if self.log.is_open:  # else it goes on beside everything else, when the disk lets it
+                await self._take_up()
             await self._live()
         finally:
             if self.recorder is not None:
@@ -187,38 +183,15 @@ class Gateway:
         """Every reading on its way from a poller into the log."""
         if self.recorder is not None:
             self.recorder.take(reading)
-        marked = self.marks.applied(reading)
-        if reading.instrument not in self.pipeline:
-            self.log.add(marked)
-            return
-        # while readings are held back under a wrong clock, nothing is thinned: they get their stamps later
-        passed = self.pipeline.passed(marked, thin=not self.log.holding)
-        for one in passed.readings:
-            self.log.add(one)
-        for one in passed.unchanged:
-            self.completeness.count_unchanged(one.instrument, one.ts_ms - one.lag_ms, len(one.points))
-            self._follow(self.pipeline.entered(one))
-        self._follow(passed.events)
+        self.accounts.emit(reading)
 
     def tell(self, event: Event) -> None:
         """Every event on its way into the log."""
         self.log.add_event(event)
 
-    def _entered(self, reading: Reading) -> None:
-        self.completeness.count(reading)
-        if events := self.pipeline.entered(reading):
-            self._follow(events)
-
-    def _follow(self, events: list[Event]) -> None:
-        """Events of the pipeline, with its state in the same transaction."""
-        for event in events:
-            self.tell(event)
-        if events:
-            self._keep_steps()
-
-    def _lost(self, reading: Reading) -> None:
-        self.completeness.count(reading, -1)
-        self.pipeline.lost(reading)
+    def _hindrance(self) -> str | None:
+        trouble = self.log.trouble
+        return None if trouble is None else f"the log cannot be written: {trouble}; what is in memory would be lost"
 
     # -- what the parts are -------------------------------------------------------------------------------
 
@@ -261,24 +234,22 @@ class Gateway:
         }
         actions = Actions(
             asked,
-            self.marks,
+            lambda: self.accounts.marks,
             self.clock,
             self.told,
             self.tell,
-            self._keep_marks,
+            self.accounts.keep_marks,
             lambda: status(self.health.parts, self.health.bounds),
         )
-        kept = self.log.kept("commands")
         return Commands(
             Permission(allowed.allow, allowed.keys),
             actions.by_name(),
             self.clock,
             self.tell,
             lambda data: self.log.save("commands", data),
-            kept[1] if kept is not None else None,
         )
 
-    def _uplink(self, name: str, body: bytes, commands: Commands | None) -> Uplink:
+    def _uplink(self, name: str, body: bytes) -> Uplink:
         slowest_s = max((spec.every_s for spec in self.site.instruments), default=60.0)
         return Uplink(
             name,
@@ -289,8 +260,10 @@ class Gateway:
             version=self.version,
             catalogue=body,
             emit=self.tell,
-            commands=commands,
+            commands=self.commands if self.site.commands.allow else None,
             quiet_s=max(60.0, 2 * slowest_s),
+            random=self.machine.chance(),
+            network=self.machine.network,
         )
 
     # -- what was before ----------------------------------------------------------------------------------
@@ -298,31 +271,10 @@ class Gateway:
     async def _take_up(self) -> None:
         """Go on with the account of the day, the windows and the marks; say what changed in the configuration."""
         log = self.log
-        counted = 0
-        if (kept := log.kept("completeness")) is not None:
-            counted, state = kept
-            self.completeness.restore(state)
-        # windows begin with the first start that asks for them, whatever the log already holds
-        windowed = log.newest()
-        if (kept := log.kept("windows")) is not None:
-            try:
-                self.pipeline.windows.restore(kept[1])
-                windowed = kept[0]
-            except ValueError as error:
-                logger.warning("the windows begin anew: %s", error)
-        async for batch in log.replay(min(counted, windowed)):
-            body = orjson.loads(plain(batch.body))
-            if batch.position > counted:
-                self.completeness.count_body(body)
-            if batch.position > windowed:
-                self.pipeline.count_body(body)
-        if (kept := log.kept("steps")) is not None:
-            try:
-                self.pipeline.restore(kept[1])
-            except ValueError as error:
-                logger.warning("checks, limits and watched parameters begin anew: %s", error)
-        log.on_entered(self._entered)
-        log.on_lost(self._lost)
+        await self.accounts.take_up()
+        self.clock.not_before(log.last_before_ms)
+        kept = log.kept("commands")
+        self.commands.take_up(kept[1] if kept is not None else None)
         now_ms = self.clock.now_ms()
         configuration = described(self.site)
         before = log.kept("configuration")
@@ -341,8 +293,7 @@ class Gateway:
         self.tell(
             Event(now_ms, "gateway.started", {"version": self.version, "configuration": self.site.hash}, level="info")
         )
-        self._keep_account()
-        self._keep_windows()
+        self.accounts.keep()
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -357,9 +308,11 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
                     "clock": watch.run,
-                    "daily account": self._account,
+                    "accounts": self.accounts.run,
                     "service manager": lambda: self.service.run(self.health.words),
                 }
+                if not self.accounts.taken_up:
+                    parts["taking up"] = self._take_up
                 for name, bus in self.buses.items():
                     parts[f"line {name}"] = bus.line.run
                     parts[f"poller {name}"] = lambda name=name: self._poll(name)  # type: ignore[misc]
@@ -375,68 +328,26 @@ class Gateway:
     async def _end(self, writer: "asyncio.Task[None]", delivering: "list[asyncio.Task[None]]") -> None:
         """Commit the last batch, deliver what can be delivered, say goodbye."""
         reason = "reload" if self.told.next_site is not None else "stop"
-        self._keep_account()
-        self._keep_windows()
+        self.accounts.keep()
         committed = self.log.newest()
         self.tell(Event(self.clock.now_ms(), "gateway.stopping", {"reason": reason}, level="info"))
-        with contextlib.suppress(TimeoutError):  # a disk that fails must not hold up the stop
-            async with asyncio.timeout(LAST_COMMIT_S):
-                await self.log.committed_after(committed)
-        await asyncio.gather(*(uplink.stop() for uplink in self.uplinks.values()))
-        for task in (writer, *delivering):
-            task.cancel()
+        try:
+            with contextlib.suppress(TimeoutError):  # a disk that fails must not hold up the stop
+                async with asyncio.timeout(LAST_COMMIT_S):
+                    await self.log.committed_after(committed)
+            await asyncio.gather(*(uplink.stop() for uplink in self.uplinks.values()))
+        finally:
+            for task in (writer, *delivering):
+                task.cancel()
         await asyncio.gather(writer, *delivering, return_exceptions=True)
 
     async def _poll(self, name: str) -> None:
         await self.buses[name].line.wait_up(FIRST_UP_S)
         await self.pollers[name].run()
 
-    async def _account(self) -> None:
-        """Tell what is due by the calendar: windows, daily accounts, ended marks; keep their state."""
-        while True:
-            await asyncio.sleep(1.0)
-            now_ms = self.clock.now_ms()
-            ended = self.marks.ended(now_ms)
-            windows, events = self.pipeline.due(now_ms)
-            for window in windows:
-                self.log.add_window(window)
-            for event in (*events, *self.completeness.events(now_ms), *ended):
-                self.tell(event)
-            if events:
-                self._keep_steps()
-            if ended:
-                self._keep_marks()
-            if self.clock.monotonic() - self._kept_s >= KEEP_EVERY_S:
-                self._keep_account()
-            if self.clock.monotonic() - self._windows_kept_s >= KEEP_WINDOWS_EVERY_S:
-                self._keep_windows()
-
-    def _keep_marks(self) -> None:
-        """With the event that was told last."""
-        self.log.keep("marks", self.marks.to_bytes())
-
     def _configuration_refused(self, error: SettingsError) -> None:
         problems = [str(problem) for problem in error.problems[:MOST_PROBLEMS]]
         self.tell(Event(self.clock.now_ms(), "configuration.refused", {"problems": problems}, level="warning"))
-
-    _kept_s = _windows_kept_s = 0.0
-
-    def _keep_account(self) -> None:
-        self._kept_s = self.clock.monotonic()
-        self.log.keep("completeness", self.completeness.state())
-        self._keep_steps()
-        if self.pipeline.thins:
-            self._keep_windows()  # the polls that were kept out of the feed are known only here
-
-    def _keep_steps(self) -> None:
-        """With the event that was told last, so that it is neither told twice nor forgotten."""
-        if self.pipeline.keeps:
-            self.log.keep("steps", self.pipeline.state())
-
-    def _keep_windows(self) -> None:
-        self._windows_kept_s = self.clock.monotonic()
-        if self.pipeline.windows:
-            self.log.keep("windows", self.pipeline.windows.state())
 
     def _clock_told(self, event: Event) -> None:
         self.tell(event)

@@ -11,6 +11,10 @@ from gateway.settings import SettingsError, Site
 logger = logging.getLogger("fieldgate")
 
 
+class Hindered(Exception):
+    """The configuration cannot be changed now; the text says why."""
+
+
 class Told:
     """SIGTERM and SIGINT end it, SIGHUP reads the site file again; a wrong file changes nothing."""
 
@@ -19,6 +23,8 @@ class Told:
         self.ended = asyncio.Event()
         self.next_site: Site | None = None
         self.refused: Callable[[SettingsError], None] = lambda error: None
+        self.hindrance: Callable[[], str | None] = lambda: None
+        """Why no other configuration can take over now."""
         self._reloading: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -37,7 +43,12 @@ class Told:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     async def reload(self) -> Site:
-        """Read the site file; a wrong one raises SettingsError and changes nothing, a right one takes over."""
+        """Read the site file; a wrong one raises SettingsError and changes nothing, a right one takes over.
+
+        Raises Hindered while that would lose something.
+        """
+        if (why := self.hindrance()) is not None:
+            raise Hindered(why)
         site = await asyncio.to_thread(self._load)
         if not self.ended.is_set():
             self.next_site = site
@@ -62,6 +73,8 @@ class Told:
     async def _reload_told(self) -> None:
         try:
             await self.reload()
+        except Hindered as error:
+            logger.error("the configuration is not loaded now: %s", error)
         except SettingsError as error:
             for problem in error.problems:
                 logger.error("%s", problem)

@@ -17,7 +17,7 @@ paho's traps and what is done about each (measured on 2.2):
 """
 
 from gateway.broker.address import Address, BrokerAddress, Message
-from gateway.broker.connection import Connection, Lost, SubscriptionRefused, connect, listening
+from gateway.broker.connection import Connection, Lost, Network, SubscriptionRefused, connect, listening
 from gateway.broker.failure import ConnectFailed
 from gateway.broker.listen import listen
 
@@ -28,6 +28,7 @@ __all__ = [
     "Connection",
     "Lost",
     "Message",
+    "Network",
     "SubscriptionRefused",
     "connect",
     "listen",

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from gateway.broker import tls
 from gateway.broker.address import BrokerAddress, Message
@@ -39,6 +39,16 @@ class Lost(Exception):
 
 class SubscriptionRefused(Exception):
     """The broker answered a subscription with a failure code; the text names topic and code."""
+
+
+class Network(Protocol):
+    """The way to brokers: this package, or a simulated one."""
+
+    async def connect(self, address: BrokerAddress, will: Message | None = None) -> "Connection":
+        """See `connect` below."""
+
+    async def listening(self, address: BrokerAddress) -> bool:
+        """See `listening` below."""
 
 
 async def connect(

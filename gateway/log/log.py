@@ -321,6 +321,19 @@ class Log:
         """The stream that is being written, "" while the log could not be opened yet."""
         return self._writer.tail.end.stream
 
+    async def opened(self) -> int:
+        """Wait for the first opening, which a failing disk may delay; the newest position in the file then.
+
+        Until then `kept` knows nothing.
+        """
+        await self._writer.opened.wait()
+        return self._writer.opened_at
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file was opened; a failing disk may delay that."""
+        return self._writer.opened.is_set()
+
     @property
     def last_before_ms(self) -> int:
         """When the newest batch was made that the log held at its opening, 0 without one."""

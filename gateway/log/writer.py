@@ -62,6 +62,8 @@ class Writer:
         self.last_commit_s = clock.monotonic()
         self.last_before_ms = 0
         self.faults = Faults(clock)
+        self.opened_at = 0  # position of the newest batch at the opening
+        self.opened = asyncio.Event()  # for the first time
         self.entered: Callable[[Reading], None] = _ignore
         self.lost: Callable[[Reading], None] = _ignore
 
@@ -237,12 +239,14 @@ class Writer:
                 self.report(report)
         if not self._opened:
             self.last_before_ms = newest.created_ms if newest else 0
+            self.opened_at = self.shelf.newest
             self.holding = Holding(
                 self.clock, self.options.hold_s, self.options.hold_until, self.options.release_ms,
                 newest.created_ms if newest else None,
             )  # fmt: skip
         self.waiting.releases.load(held)
         self._opened = True
+        self.opened.set()
         self.store = opening.store
 
     # Committing

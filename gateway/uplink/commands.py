@@ -45,7 +45,8 @@ class Reply:
 class Commands:
     """The commands of one gateway, whichever uplink they come over.
 
-    `actions` by name; `keep` makes bytes durable in the log, `kept` is what it kept last; `audit` takes events.
+    `actions` by name; `keep` makes bytes durable in the log; `audit` takes events. Until `take_up` has told what the
+    log kept last, nothing is carried out that changes something: it may have been carried out before.
     """
 
     def __init__(
@@ -55,16 +56,21 @@ class Commands:
         clock: Clock,
         audit: Callable[[Event], None],
         keep: Callable[[bytes], Awaitable[None]],
-        kept: bytes | None = None,
     ) -> None:
         self._permission = permission
         self._actions = actions
         self._clock = clock
         self._audit = audit
         self._keep = keep
-        self._memory = Memory.from_bytes(kept)
+        self._memory = Memory()
+        self._taken_up = False
         self._keeping = asyncio.Lock()
         self._under_way: dict[str, asyncio.Event] = {}
+
+    def take_up(self, kept: bytes | None) -> None:
+        """Go on from what the log kept."""
+        self._memory = Memory.from_bytes(kept)
+        self._taken_up = True
 
     async def handle(self, message: Message, topics: Topics, uplink: str, backfill: Action) -> Reply | None:
         """The answer to one message on the command topic; None for what nobody can be answered for."""
@@ -80,6 +86,8 @@ class Commands:
             who = self._permission.check(command)
             if command.changes and self._clock.state() is ClockState.UNSET:
                 raise Denied("clock", "the gateway's clock is not set, so it cannot tell whether the command expired")
+            if command.changes and not self._taken_up:
+                raise Denied("log", "the log cannot be opened yet, so it is not known what was carried out before")
             answer = await self._once(command, who, uplink, backfill)
         except Denied as denied:
             self._denied(uplink, identity, body.get("name"), denied.code, str(denied))

@@ -6,22 +6,15 @@ wait that gateway/uplink/reconnection.py says.
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import Any
 
 from drivers.measure import Histogram
+from gateway import broker
 from gateway.batch import Feed
-from gateway.broker import (
-    ConnectFailed,
-    Connection,
-    Lost,
-    Message,
-    connect,
-    listening,
-)
+from gateway.broker import ConnectFailed, Connection, Lost, Message, Network
 from gateway.clock import Clock
 from gateway.reading import Event
 from gateway.uplink import points
@@ -68,6 +61,7 @@ class Uplink:
         commands: Commands | None = None,
         quiet_s: float = 60.0,
         random: Random | None = None,
+        network: Network = broker,
     ) -> None:
         self.name = name
         self.connected = False
@@ -83,6 +77,7 @@ class Uplink:
         self._version = version
         self._catalogue = catalogue
         self._emit = emit
+        self._network = network
         self._quiet_ms = round(quiet_s * 1000)
         self._reconnection = Reconnection(settings, random or Random())
         self._lanes = Lanes(self.topics.data, self.topics.backfill, settings.unheard_retry_s)
@@ -127,6 +122,9 @@ class Uplink:
                 workers = [group.create_task(one.work(), name=f"{self.name}-command") for one in desk]
                 while not self._stopping.is_set():
                     await self._connection()
+                    if self._task is not None and self._task.cancelling():
+                        # Python 3.11's TaskGroup forgets a cancellation that comes together with a failure in it
+                        raise asyncio.CancelledError
                     await self._unless_stopping(asyncio.sleep(self._reconnection.wait_s))
                 for worker in workers:
                     worker.cancel()
@@ -157,26 +155,27 @@ class Uplink:
 
     async def _connection(self) -> None:
         """One attempt, and the life of the connection it may give."""
-        began = time.monotonic()
+        now = asyncio.get_running_loop().time
+        began = now()
         try:
-            connection = await self._unless_stopping(connect(self._settings, self._will()))
+            connection = await self._unless_stopping(self._network.connect(self._settings, self._will()))
         except ConnectFailed as failure:
             self.failures[failure.cause] += 1
-            self._reconnection.failed(failure.cause == "refused", time.monotonic() - began)
+            self._reconnection.failed(failure.cause == "refused", now() - began)
             if failure.certificate_expiry_s is not None:
                 self.certificate_expiry_s = failure.certificate_expiry_s
             self._in_trouble(str(failure))
             return
         if connection is None:
             return
-        began = time.monotonic()
+        began = now()
         try:
             await self._use(connection)
         finally:
             self.connected = False
             connection.close("no longer used")
         if not self._stopping.is_set():
-            await self._lost(connection, time.monotonic() - began)
+            await self._lost(connection, now() - began)
 
     async def _use(self, connection: Connection) -> None:
         self.certificate_expiry_s = connection.certificate_expiry_s
@@ -254,7 +253,7 @@ class Uplink:
         taken_over = connection.taken_over and lived_s < self._settings.stable_after_s
         if connection.by_peer and lived_s < SHORT_S and not taken_over:
             # a broker that ended this connection and still accepts others was not restarted
-            taken_over = bool(await self._unless_stopping(listening(self._settings)))
+            taken_over = bool(await self._unless_stopping(self._network.listening(self._settings)))
         known = self._reconnection.taken_over
         self._reconnection.lost(lived_s, taken_over)
         self.failures["taken_over" if taken_over else "lost"] += 1

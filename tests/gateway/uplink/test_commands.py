@@ -64,7 +64,8 @@ class Gateway:
         self.hold.set()
         actions = {name: self._action(name) for name in ALL if name != "backfill"}
         permission = Permission(allowed, [KEY.key])
-        self.commands = Commands(permission, actions, self.clock, self.events.append, self._keep, kept)
+        self.commands = Commands(permission, actions, self.clock, self.events.append, self._keep)
+        self.commands.take_up(kept)
 
     def _action(self, name: str) -> Any:
         async def act(args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -254,6 +255,15 @@ async def test_a_repeat_that_comes_during_the_execution_waits_for_it() -> None:
 async def test_nothing_is_changed_when_the_log_cannot_keep_the_command() -> None:
     gateway = Gateway()
     gateway.log_failure = OSError(28, "No space left on device")
+    answer = await gateway.send(body("write", KEY))
+    assert answer is not None
+    assert answer["error"]["code"] == "log"
+    assert gateway.done == []
+
+
+async def test_nothing_is_changed_before_the_log_has_told_what_was_done_before() -> None:
+    gateway = Gateway()
+    gateway.commands._taken_up = False
     answer = await gateway.send(body("write", KEY))
     assert answer is not None
     assert answer["error"]["code"] == "log"
