@@ -63,7 +63,7 @@ async def run(site: Site, load: Callable[[], Site], recorder: Recorder | None = 
     refused = ""
     with told.listening():
         while True:
-            gateway = Gateway(site, told, service, refused, recorder)
+            gateway = Gateway(site, told, service, refused, recorder=recorder)
             try:
                 await gateway.open()
             except GatewayError as error:
