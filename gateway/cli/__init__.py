@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "Take a time range out of the log: CSV, JSON lines or a signed bundle.",
     "record": "Write down every byte on the wire and what was made of it.",
     "replay": "Try a configuration on recorded traffic and show every difference.",
+    "orders": "Show what unknown registers mean in every type and byte order.",
     "key": "Print the gateway's public key.",
     "schema": "Print the JSON Schema of the site file, for editors.",
 }

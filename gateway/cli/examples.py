@@ -43,6 +43,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("replay monday new-site.yaml", "what the new site file makes of Monday, value by value"),
         ("replay monday new-site.yaml --summary", "only how many polls differ, by point"),
     ),
+    "orders": (
+        ("orders /dev/ttyUSB0 34 --unit 1 --table input --between 0 500", "what a display of 12.3 mg/m3 may be"),
+        ("orders site.yaml#plc 4 --unit 3", "over a line of a site file"),
+        ("orders 34 --hex '41 44 f5 c3'", "registers that somebody else has read"),
+    ),
     "key": (("key site.yaml", "the key that a platform pins"),),
     "schema": (("schema > site.schema.json", "for an editor"),),
 }

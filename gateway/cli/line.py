@@ -1,16 +1,22 @@
 """What the field tools take as LINE: a line of a site file, or an endpoint as it is plugged in."""
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from drivers.line import FieldLine
     from drivers.profile import LineSpec
     from gateway.settings import Site
 
+OPENING_LIMIT_S = 5.0
+"""How long a port or connection may take to come up."""
 KINDS = ("tcp", "udp", "tls")
 
 
@@ -81,7 +87,7 @@ def wanted(
     return Wanted(line, found.site)
 
 
-def usage(message: str) -> "typer.Exit":
+def usage(message: str) -> NoReturn:
     """End with exit 2 and this message."""
     typer.echo(message, err=True)
     raise typer.Exit(2)
@@ -118,7 +124,7 @@ def _endpoint(place: str) -> "LineSpec":
         return LineSpec(name="line", kind=kind, host=host, port=port)
     if place.startswith("/"):
         return LineSpec(name="line", kind="serial", path=place)
-    raise usage(f"{place!r} is no line; write SITE#LINE, /dev/ttyUSB0 or tcp:192.0.2.10:502")
+    usage(f"{place!r} is no line; write SITE#LINE, /dev/ttyUSB0 or tcp:192.0.2.10:502")
 
 
 def shown(line: "LineSpec") -> str:
@@ -126,3 +132,25 @@ def shown(line: "LineSpec") -> str:
     if line.kind == "serial":
         return f"{line.path}, {line.baudrate} {line.bytesize}{line.parity[0].upper()}{line.stopbits}"
     return f"{line.kind}:{line.host}:{line.port}" + (f", {line.framing}" if line.framing else "")
+
+
+@asynccontextmanager
+async def opened(line: "LineSpec") -> "AsyncIterator[FieldLine]":
+    """The line, up. Ends with exit 1 and the reason when it does not come up."""
+    import asyncio
+    import logging
+
+    from drivers import catalogue
+    from drivers.line import open_line
+
+    logging.getLogger("fieldgate.line").setLevel(logging.ERROR)  # the tool itself says what is wrong
+    found = open_line(line, catalogue.protocol("modbus").tags(line))
+    running = asyncio.create_task(found.run(), name="line")
+    try:
+        if not await found.wait_up(OPENING_LIMIT_S):
+            typer.echo(f"{shown(line)}: {found.state}", err=True)
+            raise typer.Exit(1)
+        yield found
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
