@@ -335,6 +335,9 @@ class Gateway:
             with contextlib.suppress(TimeoutError):  # a disk that fails must not hold up the stop
                 async with asyncio.timeout(LAST_COMMIT_S):
                     await self.log.committed_after(committed)
+                    committed = self.log.newest()
+                    self.log.seal()
+                    await self.log.committed_after(committed)
             await asyncio.gather(*(uplink.stop() for uplink in self.uplinks.values()))
         finally:
             for task in (writer, *delivering):

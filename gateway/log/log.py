@@ -100,6 +100,10 @@ class Log:
         """Commit what is added, until cancelled; a commit under way is finished all the same."""
         await self._writer.run()
 
+    def seal(self) -> None:
+        """Sign what is committed by now, so that the signature can still be delivered before `close`."""
+        self._writer.seal()
+
     async def close(self) -> None:
         """Commit what is left with a signed checkpoint, and leave a mark that nothing is missing."""
         await self._writer.close()

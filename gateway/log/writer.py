@@ -86,6 +86,8 @@ class Writer:
         self._opened = False
         self.running = False
         self._carried: dict[str, tuple[int, bytes]] = {}  # kept state that the file does not have yet
+        self._seal_wanted = False
+        self._sealed = 0  # position of a batch that holds a checkpoint and nothing that needs another
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._checkpoints = Checkpoints(options.gateway, signer, clock)
@@ -115,6 +117,11 @@ class Writer:
 
     def wake(self) -> None:
         """Commit now."""
+        self._wake.set()
+
+    def seal(self) -> None:
+        """Sign what is committed by now; the checkpoint is committed at once."""
+        self._seal_wanted = True
         self._wake.set()
 
     @property
@@ -294,7 +301,7 @@ class Writer:
         generated: list[Event] = []
         if self.tail.end.seq == 0:
             generated.append(Event(now_ms, "log.started", self.tail.started))
-        elif self._checkpoints.due(bool(segments or events), final):
+        elif self._checkpoints.due(bool(segments or events), final or self._seal_wanted):
             generated.append(Event(now_ms, checkpoints.KIND, self._checkpoints.data(self.tail.end)))
         if losses := self.waiting.take_losses():
             generated.append(Event(now_ms, "log.lost", losses.data(self.faults.trouble or "memory")))
@@ -349,6 +356,8 @@ class Writer:
         self.shelf.put(done.batches)
         if any(event.kind == checkpoints.KIND for event in work.generated):
             self._checkpoints.committed()
+            self._seal_wanted = False
+            self._sealed = done.end.position if not work.segments and not work.own else 0
         self.last_commit_s = self.clock.monotonic()
         self.commit_seconds.observe(done.seconds)
         self.upkeep.committed(work, done, self.salvaging.active)
@@ -379,7 +388,7 @@ class Writer:
         if self.store is not None:
             while self.waiting and not self.faults.broken:
                 await self.commit()
-            await self.commit(final=True)
+            await self.commit(final=self.tail.end.position != self._sealed)
         if self._timer is not None:
             self._timer.cancel()
         self.salvaging.close()

@@ -76,6 +76,9 @@ def test_petrol_station_on_libmodbus_delivers_what_its_slaves_serve(tmp_path: Pa
     points = next(message.body for message in messages if message.lane == "points")
     assert [instrument["id"] for instrument in points["instruments"]] == list(wanted)
     assert messages[-1].body["state"] == "offline"
+    last = messages[-2].body
+    assert [event["kind"] for event in last["events"]] == ["log.checkpoint"], "a clean stop signs what it has delivered"
+    assert last["events"][0]["data"]["seq"] == last["seq"] - 1
 
 
 def test_boiler_house_on_two_tcp_implementations_delivers_what_they_serve(tmp_path: Path) -> None:

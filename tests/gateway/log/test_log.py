@@ -198,6 +198,31 @@ async def test_a_clean_stop_ends_with_a_signed_checkpoint_of_the_batch_before(pa
     assert verify(key.key, text, said["signature"])
 
 
+async def test_a_sealed_log_is_signed_before_it_is_closed_and_not_once_more(path: Path, clock: TurnedClock) -> None:
+    readings = Readings(clock)
+    async with running(await opened(path, clock, signer=signer())) as log:
+        log.add(readings.next())
+        await committed(log)
+        log.seal()
+        (last,) = await committed(log)
+        assert [event["kind"] for event in events([last])] == ["log.checkpoint"]
+    async with running(await opened(path, clock, signer=None)) as log:
+        assert log.newest() == last.position
+        log.add(readings.next())
+        await committed(log)
+
+
+async def test_what_comes_after_the_seal_is_signed_when_the_log_is_closed(path: Path, clock: TurnedClock) -> None:
+    async with running(await opened(path, clock, signer=signer())) as log:
+        await committed(log)
+        log.seal()
+        await committed(log)
+        log.add_event(Event(1, "uplink.takeover"))
+        (last,) = await committed(log)
+    async with running(await opened(path, clock, signer=None)) as log:
+        assert log.newest() == last.position + 1
+
+
 async def test_checkpoints_are_signed_hourly(path: Path, clock: TurnedClock) -> None:
     readings = Readings(clock)
     async with running(await opened(path, clock, signer=signer())) as log:
@@ -229,6 +254,7 @@ async def test_a_second_instance_is_refused_and_told_who_holds_the_log(path: Pat
     async with running(await opened(path, clock)) as log:
         with pytest.raises(LogLocked, match=r"process \d+ \(.*python"):
             await opened(path, clock)
+        log.add_event(Event(1, "gateway.started"))  # the first one goes on
         await committed(log)
     async with running(await opened(path, clock)):
         pass
