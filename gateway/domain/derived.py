@@ -59,6 +59,8 @@ class DerivedKeys(Checked):
     """Instrument at whose polls it is calculated; default that of the first input."""
     max_age_s: Annotated[Duration, Field(gt=0)] = Field(30.0, alias="max_age")
     """An input of another instrument that is older at that moment is no value."""
+    hold: dict[Word, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
+    """Input -> how long its last valid value is used while no newer one comes: results of batch analysers."""
     points: Annotated[tuple[DerivedPoint, ...], Field(min_length=1)]
     """The values, each from inputs, constants and the values before it."""
     steps: StepKeys = StepKeys()

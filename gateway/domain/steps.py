@@ -53,13 +53,17 @@ class Limit(Checked):
     """Level of the event."""
     of: Period | None = None
     """Judge the mean of this window, when it is valid, instead of every sample."""
+    value: Literal["mean", "min", "max", "sum", "total", "leq", "ld", "ln", "ldn"] = "mean"
+    """What of the window is judged."""
     why: str | None = None
     """The rule behind it, for the event: "GB 13271-2014 table 3"."""
 
     @property
     def name(self) -> str:
         """Name in events and in the kept state."""
-        return self.id or (f"{self.point}.{self.of}" if self.of else self.point)
+        if self.id is not None or self.of is None:
+            return self.id or self.point
+        return f"{self.point}.{self.of}" if self.value == "mean" else f"{self.point}.{self.of}.{self.value}"
 
     @model_validator(mode="after")
     def _one_side(self) -> "Limit":
@@ -97,6 +101,73 @@ class MarkRule(Checked):
     """Who is named in the event; default the contact."""
 
 
+class Rolling(Checked):
+    """A mean over several windows in a row, and the highest of each day."""
+
+    id: Name | None = None
+    """Name in the events; default the point, the window and the count."""
+    point: Name
+    """The point."""
+    of: Literal["1m", "5m", "10m", "15m", "30m", "1h"] = "1h"
+    """The windows; they must be among `periods`."""
+    count: Annotated[int, Field(ge=1, le=96)] = 8
+    """How many in a row; 1: only the highest of each day."""
+    least: Annotated[int, Field(ge=1, le=96)] = 6
+    """How many of them must be valid. Ozone over 8 hours: 6. M, firm."""
+
+    @property
+    def name(self) -> str:
+        """Name in events and in the kept state."""
+        return self.id or f"{self.point}.{self.of}.{self.count}"
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Rolling":
+        if self.least > self.count:
+            raise ValueError(f"least {self.least} of {self.count} windows are never valid")
+        return self
+
+
+class Batch(Checked):
+    """A batch analyser, whose result stands until the next one."""
+
+    points: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """The results."""
+    state: Name | None = None
+    """Point that tells what the analyser does; without it a changed value is a new result."""
+    measuring: tuple[int | str | bool, ...] = ()
+    """Its values while it measures; a result is new when it leaves them, sampled when it entered them."""
+
+    @model_validator(mode="after")
+    def _both(self) -> "Batch":
+        if (self.state is None) != (not self.measuring):
+            raise ValueError("state and measuring go together")
+        return self
+
+
+class WaterClassKeys(Checked):
+    """The class of surface water by GB 3838-2002, once a cycle."""
+
+    factors: Annotated[
+        dict[
+            Literal[
+                "permanganate_index", "cod", "bod5", "ammonia_nitrogen", "total_phosphorus", "total_nitrogen",
+                "dissolved_oxygen", "ph",
+            ],
+            Name,
+        ],
+        Field(min_length=1),
+    ]  # fmt: skip
+    """Factor -> point of this instrument that has it, in mg/L (pH in pH). Leave total nitrogen out for rivers. M."""
+    lake: bool = False
+    """Judge phosphorus by the limits of lakes and reservoirs."""
+    every_s: Annotated[Duration, Field(ge=60, le=86400)] = Field(4 * 3600.0, alias="every")
+    """The cycle, counted from local midnight. HJ 915-2017: 4 h. M."""
+    max_age_s: Annotated[Duration, Field(gt=0)] = Field(5 * 3600.0, alias="max_age")
+    """An older value is missing from the sample."""
+    target: Literal["I", "II", "III", "IV", "V"] | None = None
+    """Class that the water should have; a worse one makes the event a warning."""
+
+
 class StepKeys(Checked):
     """What is done with samples on their way into the log. Nothing here ever changes a measured value."""
 
@@ -112,6 +183,13 @@ class StepKeys(Checked):
     """Parameters (range, slope, zero, mode): a change is an event with the old and the new value."""
     marks: tuple[MarkRule, ...] | None = None
     """Contacts and status registers that mean maintenance or calibration."""
+
+    rolling: tuple[Rolling, ...] | None = None
+    """Means over several windows (ozone over 8 hours), and the highest of each day (demand)."""
+    batch: Batch | None = None
+    """A batch analyser: each result is an event, once."""
+    water_class: WaterClassKeys | None = None
+    """The class of surface water, once a cycle."""
 
     def over(self, usual: "StepKeys | None") -> "StepKeys":
         """These keys, and those of `usual` that are not given here."""

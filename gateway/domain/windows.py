@@ -51,6 +51,10 @@ class WindowKeys(Checked):
     """The points; default all that are numbers or true/false."""
     totals: dict[Name, Literal["s", "min", "h"]] = Field(default_factory=dict)
     """Points that are a rate per second, minute or hour: their windows have a `total`, the rate times the time."""
+    levels: tuple[Name, ...] = ()
+    """Points that are sound levels in dB: their windows also have Leq, the percentiles, and by day Ld, Ln and Ldn."""
+    daytime: tuple[Annotated[int, Field(ge=0, le=23)], Annotated[int, Field(ge=1, le=24)]] = (6, 22)
+    """Hours of the day, for Ld and Ln; the rest is night. M."""
     minute: WindowRule | None = None
     """Rule of the minute, in place of the system's."""
     hour: WindowRule | None = None
