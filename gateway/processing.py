@@ -10,7 +10,7 @@ from gateway.domain.windows import WindowKeys
 from gateway.pipeline.derived import Derivation, Formula
 from gateway.pipeline.pipeline import Pipeline
 from gateway.pipeline.vapour_recovery import VapourRecovery
-from gateway.pipeline.windows import MeansFormula, Windowed
+from gateway.pipeline.window_values import MeansFormula, Windowed
 from gateway.settings import Site
 from gateway.settings.derived import DerivedSpec
 from gateway.settings.steps import TO_PA
@@ -59,4 +59,5 @@ def _derivation(one: DerivedSpec) -> Derivation:
     ranges = {point.id: point.range for point in one.spec.points}
     formulas = tuple(Formula(name, parse(text, FUNCTIONS), ranges[name]) for name, text in one.formulas.items())
     inputs = {name: (source.split("/")[0], source.split("/")[1]) for name, source in one.inputs.items()}
-    return Derivation(one.spec.id, one.at, inputs, one.constants, formulas, round(one.max_age_s * 1000))
+    hold = {name: round(seconds * 1000) for name, seconds in one.hold.items()}
+    return Derivation(one.spec.id, one.at, inputs, one.constants, formulas, round(one.max_age_s * 1000), hold)

@@ -1,7 +1,7 @@
 """Calculated instruments: a sample of formulas at each poll of the instrument they go with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.domain.expression import Expression, FormulaError, Number
 from gateway.pipeline.flagging import worse
@@ -27,6 +27,8 @@ class Derivation:
     constants: Mapping[str, float]
     formulas: tuple[Formula, ...]
     max_age_ms: int
+    hold_ms: Mapping[str, int] = field(default_factory=dict)
+    """Input -> how long its last valid value serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Derived:
         self._one = derivation
         self._points = tuple(formula.id for formula in derivation.formulas)
         self._latest: dict[str, Reading] = {}
+        self._held: dict[str, Reading] = {}  # input -> the last reading in which it was valid
 
     def sources(self) -> set[str]:
         """Instruments whose readings are to be shown to `look`."""
@@ -53,11 +56,20 @@ class Derived:
     def look(self, reading: Reading) -> Reading | None:
         """Remember a reading; at one of the instrument it goes with, the calculated sample, with the same stamp."""
         self._latest[reading.instrument] = reading
+        for name in self._one.hold_ms:
+            instrument, point = self._one.inputs[name]
+            if instrument == reading.instrument:
+                index = reading.points.index(point)
+                if reading.sample.values[index] is not None and index not in reading.sample.flags:
+                    self._held[name] = reading
         if reading.instrument != self._one.at:
             return None
         known: dict[str, _Known] = {name: _Known(value) for name, value in self._one.constants.items()}
         for name, source in self._one.inputs.items():
-            known[name] = self._input(*source, reading)
+            if name in self._one.hold_ms:
+                known[name] = self._input(*source, reading, self._held.get(name), self._one.hold_ms[name])
+            else:
+                known[name] = self._input(*source, reading, self._latest.get(source[0]), self._one.max_age_ms)
         values: list[Value] = []
         flags: dict[int, Flag] = {}
         whys: dict[int, str] = {}
@@ -70,8 +82,7 @@ class Derived:
         sample = Sample(tuple(values), flags, whys, result)
         return Reading(self._one.id, self._points, reading.ts_ms, reading.lag_ms, sample, reading.monotonic_s)
 
-    def _input(self, instrument: str, point: str, now: Reading) -> _Known:
-        latest = self._latest.get(instrument)
+    def _input(self, instrument: str, point: str, now: Reading, latest: Reading | None, most_ms: int) -> _Known:
         name = f"{instrument}/{point}"
         if latest is None:
             return _Known(None, Flag.COMMUNICATION, f"invalid: nothing was read of {name} yet")
@@ -79,7 +90,7 @@ class Derived:
         age_ms = (now.ts_ms - now.lag_ms) - (latest.ts_ms - latest.lag_ms)
         if now.monotonic_s and latest.monotonic_s:
             age_ms = round((now.monotonic_s - latest.monotonic_s) * 1000)
-        if age_ms > self._one.max_age_ms:
+        if age_ms > most_ms:
             return _Known(None, Flag.COMMUNICATION, f"invalid: {name} is {age_ms / 1000:g} s old")
         index = latest.points.index(point)
         value = latest.sample.values[index]

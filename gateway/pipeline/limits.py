@@ -57,7 +57,9 @@ class Limits:
             values = window.values.get(limit.point)
             if limit.of != window.period or values is None or values["flag"] != "N":
                 continue
-            mean = float(values["mean"])
+            if values.get(limit.value) is None:
+                continue
+            mean = float(values[limit.value])
             standing = self._standing[limit.name]
             more = {"start": window.start_ms, "rev": window.rev}
             beyond = _beyond(limit, mean)

@@ -15,15 +15,19 @@ from typing import Any
 import orjson
 
 from gateway.domain.steps import StepKeys
+from gateway.pipeline.batches import Batches
 from gateway.pipeline.checks import Checks
 from gateway.pipeline.contacts import Contacts
 from gateway.pipeline.deadband import Thinning
 from gateway.pipeline.derived import Derivation, Derived
 from gateway.pipeline.flagging import Doubt, flagged
 from gateway.pipeline.limits import Limits
+from gateway.pipeline.rolling import Rollings
 from gateway.pipeline.vapour_recovery import VapourRecovery
 from gateway.pipeline.watch import Watch
-from gateway.pipeline.windows import Windowed, Windows
+from gateway.pipeline.water_classes import WaterClasses
+from gateway.pipeline.window_values import Windowed
+from gateway.pipeline.windows import Windows
 from gateway.reading import Event, Reading, Window
 
 
@@ -39,13 +43,19 @@ class Passed:
 class _Steps:
     """The steps of one instrument."""
 
-    def __init__(self, instrument: str, keys: StepKeys) -> None:
+    def __init__(self, instrument: str, keys: StepKeys, zone: tzinfo) -> None:
         self.checks = Checks(keys.checks) if keys.checks else None
         self.limits = Limits(instrument, keys.limits) if keys.limits else None
         self.watch = Watch(keys.watch) if keys.watch else None
         self.contacts = Contacts(instrument, keys.marks) if keys.marks else None
         self.thinning = Thinning(keys.deadband) if keys.deadband else None
-        named = {"checks": self.checks, "limits": self.limits, "watch": self.watch, "contacts": self.contacts}
+        self.rolling = Rollings(instrument, keys.rolling, zone) if keys.rolling else None
+        self.batch = Batches(keys.batch) if keys.batch else None
+        self.water = WaterClasses(keys.water_class, zone) if keys.water_class else None
+        named = {
+            "checks": self.checks, "limits": self.limits, "watch": self.watch, "contacts": self.contacts,
+            "rolling": self.rolling, "batch": self.batch, "water": self.water,
+        }  # fmt: skip
         self.kept = {name: step for name, step in named.items() if step is not None}
 
     def __bool__(self) -> bool:
@@ -65,7 +75,7 @@ class Pipeline:
     ) -> None:
         self.windows = Windows(zone, windows)
         self.vapour = vapour
-        made = {name: _Steps(name, keys) for name, keys in (steps or {}).items()}
+        made = {name: _Steps(name, keys, zone) for name, keys in (steps or {}).items()}
         self.steps = {name: one for name, one in made.items() if one}
         self._derived: dict[str, list[Derived]] = defaultdict(list)
         for derivation in derivations:
@@ -99,10 +109,9 @@ class Pipeline:
         unchanged = False
         if steps is not None:
             reading = _flagged(steps, reading, passed.events)
-            if steps.watch is not None:
-                passed.events += steps.watch.look(reading)
-            if steps.limits is not None:
-                passed.events += steps.limits.look(reading)
+            for step in (steps.watch, steps.limits, steps.batch, steps.water):
+                if step is not None:
+                    passed.events += step.look(reading)
             unchanged = thin and steps.thinning is not None and steps.thinning.unchanged(reading)
         (passed.unchanged if unchanged else passed.readings).append(reading)
         for derived in self._derived.get(reading.instrument, ()):
@@ -140,6 +149,8 @@ class Pipeline:
             steps = self.steps.get(window.instrument)
             if steps is not None and steps.limits is not None:
                 events += steps.limits.look_at_window(window, now_ms)
+            if steps is not None and steps.rolling is not None:
+                events += steps.rolling.look(window, now_ms)
         return windows, events
 
     def state(self) -> bytes:

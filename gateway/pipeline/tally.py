@@ -24,6 +24,8 @@ class Tally:
     high: float | None = None
     flags: dict[str, int] = field(default_factory=dict)
     unsure: bool = False
+    levels: dict[int, int] = field(default_factory=dict)
+    """Distribution of the counted values, for points that are sound levels (domain/noise.py)."""
 
     def add(self, value: float) -> None:
         """Count a value whose flag is N."""
@@ -79,6 +81,16 @@ class Tally:
             self.valid += other.valid
         for flag, count in other.flags.items():
             self.flag(flag, count)
+        for one, count in other.levels.items():
+            self.level(one, count)
+
+    def level(self, one: int, times: int = 1) -> None:
+        """Count a value in the distribution; `one` is its step."""
+        count = self.levels.get(one, 0) + times
+        if count:
+            self.levels[one] = count
+        else:
+            self.levels.pop(one, None)
 
     @property
     def sum(self) -> float:
@@ -93,7 +105,8 @@ class Tally:
 
     def row(self) -> list[Any]:
         """For a kept state."""
-        return [self.valid, self.high_part, self.low_part, self.low, self.high, self.flags, self.unsure]
+        row = [self.valid, self.high_part, self.low_part, self.low, self.high, self.flags, self.unsure]
+        return [*row, list(self.levels.items())] if self.levels else row
 
 
 def _extreme(choose: Any, mine: float | None, its: float | None, count: int, unknown: bool) -> float | None:

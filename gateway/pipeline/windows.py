@@ -12,19 +12,20 @@ How it survives a kill is as in completeness.py: keep `state()` with a batch; af
 the bodies of all later batches to `count_body`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
-from math import ceil
 from typing import Any
 
 import orjson
 
-from gateway.domain.expression import Expression, FormulaError
-from gateway.domain.windows import HOUR_MS, MINUTE_MS, UNIT_MS, WindowKeys, WindowRule
+from gateway.domain import noise
+from gateway.domain.windows import MINUTE_MS
 from gateway.pipeline.calendar import day_bounds, window_bounds
+from gateway.pipeline.cells import Cell, Hour, hour_of, hour_row
 from gateway.pipeline.spans import Spans
-from gateway.pipeline.tally import Tally, commonest, joined
+from gateway.pipeline.tally import Tally
+from gateway.pipeline.window_values import Windowed, WindowValues
 from gateway.reading import Event, Reading, Window
 
 KEPT_HOURS = 3
@@ -37,54 +38,6 @@ KEPT_DAYS = 40
 
 Key = tuple[str, int]
 """(period, start)"""
-
-
-@dataclass(frozen=True, slots=True)
-class MeansFormula:
-    """A calculated point whose mean in a window comes from the means of other points and from constants."""
-
-    point: str
-    expression: Expression
-    constants: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Windowed:
-    """What is wanted of one instrument. `points` are the ids that are counted; `period_ms` 0: polled unevenly."""
-
-    keys: WindowKeys
-    points: tuple[str, ...]
-    period_ms: int
-    means: tuple[MeansFormula, ...] = ()
-
-
-@dataclass(slots=True)
-class Cell:
-    """One minute: how many polls, and a tally for each point."""
-
-    start: int
-    tallies: list[Tally]
-    polls: int = 0
-    fresh: bool = True  # nothing was counted since its windows were told
-
-
-@dataclass(slots=True)
-class Part:
-    """A stretch of time joined: polls, a tally for each point, and for each the means of its valid parts."""
-
-    polls: int
-    tallies: list[Tally]
-    means: list[list[float]]
-
-
-@dataclass(slots=True)
-class Hour:
-    """An hour that had samples; without `cells` it can no longer be revised."""
-
-    start: int
-    after: int
-    cells: dict[int, Cell] | None = field(default_factory=dict)
-    part: Part | None = None
 
 
 @dataclass(slots=True)
@@ -171,11 +124,10 @@ class _Instrument:
         self._points = wanted.points
         self._period_ms = wanted.period_ms
         self._periods = wanted.keys.periods
-        self._formulas = wanted.means
-        self._totals = {point: UNIT_MS[unit] for point, unit in wanted.keys.totals.items()}
-        self._minute_rule, self._hour_rule, self._day_rule = wanted.keys.rules()
+        self._levels = {at for at, point in enumerate(wanted.points) if point in wanted.keys.levels}
         self._grace_ms = round(wanted.keys.grace_s * 1000)
         self._hours: dict[int, Hour] = {}  # by start, least recently touched first
+        self._values = WindowValues(wanted, zone, self._hours)
         self._open: dict[Key, int] = {}  # windows with something to tell, and their end
         self._told: dict[Key, int] = {}  # rev of the last telling
         self._forgotten = Spans()
@@ -200,6 +152,8 @@ class _Instrument:
                 tallies[at].flag(flags[index].value)
             elif value is not None and not isinstance(value, str):
                 tallies[at].add(+value)
+                if at in self._levels:
+                    tallies[at].level(noise.step(value))
 
     def count_fields(self, due_ms: int, values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
         """The same for a sample as the feed has it."""
@@ -207,12 +161,14 @@ class _Instrument:
         if cell is None:
             return
         cell.polls += 1
-        for tally, point in zip(cell.tallies, self._points, strict=True):
+        for at, (tally, point) in enumerate(zip(cell.tallies, self._points, strict=True)):
             value = values.get(point)
             if point in flags:
                 tally.flag(flags[point])
             elif value is not None and not isinstance(value, str):
                 tally.add(+value)
+                if at in self._levels:
+                    tally.level(noise.step(value))
 
     def take_back(self, reading: Reading) -> None:
         due_ms = reading.ts_ms - reading.lag_ms
@@ -229,6 +185,8 @@ class _Instrument:
                 cell.tallies[at].flag(reading.sample.flags[index].value, -1)
             elif value is not None and not isinstance(value, str):
                 cell.tallies[at].take_back(+value)
+                if at in self._levels:
+                    cell.tallies[at].level(noise.step(value), -1)
 
     def _name_points(self, points: tuple[str, ...]) -> None:
         self._named = points
@@ -294,116 +252,16 @@ class _Instrument:
         period, start = key
         rev = self._told[key] = self._told.get(key, -1) + 1
         self._settle(key, end)
-        return Window(self._name, period, start, rev, self._values(period, start, end))
+        return Window(self._name, period, start, rev, self._values.of(period, start, end))
 
     def _settle(self, key: Key, end: int) -> None:
         """The window has nothing to tell until one of its minutes is touched again."""
         del self._open[key]
         self._cell = None
-        for hour in self._between(key[1], end):
+        for hour in self._values.between(key[1], end):
             for cell in (hour.cells or {}).values():
                 if key[1] <= cell.start < end:
                     cell.fresh = True
-
-    def _between(self, start: int, end: int) -> list[Hour]:
-        return [hour for hour in self._hours.values() if hour.start < end and hour.after > start]
-
-    def _values(self, period: str, start: int, end: int) -> dict[str, dict[str, Any]]:
-        if period == "1d":
-            part, rule, parts = self._day(start, end), self._day_rule, (end - start) // HOUR_MS
-        elif period == "1m":
-            cell = self._cells(start, end)[0]
-            part, rule, parts = Part(cell.polls, cell.tallies, [[] for _ in self._points]), self._minute_rule, 1
-        else:
-            part, rule, parts = self._minutes(start, end), self._hour_rule, (end - start) // MINUTE_MS
-        values = {
-            point: self._value(part, at, rule, end - start, parts)
-            for at, point in enumerate(self._points)
-            if part.tallies[at].valid or part.tallies[at].flags
-        }
-        for formula in self._formulas:
-            if formula.point in values:
-                _from_means(formula, values)
-        for point, unit_ms in self._totals.items():
-            if point in values:
-                values[point]["total"] = self._total(part, point, values[point]["mean"], period, end - start, unit_ms)
-        return values
-
-    def _total(
-        self, part: Part, point: str, mean: float | None, period: str, length: int, unit_ms: int
-    ) -> float | None:
-        """Rate times time; of a day the sum over its valid hours (HJ 75-2017: day sum = sum of hours)."""
-        if period == "1d":
-            means = part.means[self._points.index(point)]
-            return sum(means) * HOUR_MS / unit_ms if means else None
-        return None if mean is None else mean * length / unit_ms
-
-    def _value(self, part: Part, at: int, rule: WindowRule, length: int, parts: int) -> dict[str, Any]:
-        tally, means = part.tallies[at], part.means[at]
-        mean = sum(means) / len(means) if rule.mean == "parts" and means else tally.mean
-        ok = self._valid(rule, tally, part.polls, len(means), length, parts)
-        flag = "N" if ok else rule.otherwise.value if rule.otherwise else commonest(tally.flags)
-        found = tally.valid > 0
-        return {
-            "mean": mean,
-            "min": tally.low,
-            "max": tally.high,
-            "sum": tally.sum if found else None,
-            "n": part.polls,
-            "valid": tally.valid,
-            "flag": flag,
-        }
-
-    def _valid(self, rule: WindowRule, tally: Tally, polls: int, good: int, length: int, parts: int) -> bool:
-        if not tally.valid or (rule.samples is not None and tally.valid < rule.samples):
-            return False
-        if rule.share is not None:
-            expected = max(polls, length // self._period_ms if self._period_ms else 0)
-            if tally.valid < ceil(rule.share * expected):
-                return False
-        if rule.parts is None:
-            return True
-        if rule.parts == "all":
-            return good >= parts
-        whole = HOUR_MS // MINUTE_MS  # a rule speaks of an hour; a day's is in hours and not scaled
-        scaled = ceil(rule.parts * parts / whole) if length <= HOUR_MS else rule.parts
-        return good >= scaled
-
-    def _cells(self, start: int, end: int) -> list[Cell]:
-        cells = [cell for hour in self._between(start, end) for cell in (hour.cells or {}).values()]
-        return sorted((cell for cell in cells if start <= cell.start < end), key=lambda cell: cell.start)
-
-    def _minutes(self, start: int, end: int) -> Part:
-        """Minutes joined; the means are those of the valid minutes."""
-        cells = self._cells(start, end)
-        means: list[list[float]] = []
-        for at in range(len(self._points)):
-            good = (
-                cell.tallies[at].mean
-                for cell in cells
-                if self._valid(self._minute_rule, cell.tallies[at], cell.polls, 1, MINUTE_MS, 1)
-            )
-            means.append([mean for mean in good if mean is not None])
-        return Part(sum(cell.polls for cell in cells), _joined(self._points, [cell.tallies for cell in cells]), means)
-
-    def _day(self, start: int, end: int) -> Part:
-        """Hours joined; the means are those of the valid hours."""
-        hours = sorted(self._between(start, end), key=lambda hour: hour.start)
-        means: list[list[float]] = [[] for _ in self._points]
-        parts = [(hour, self._part(hour)) for hour in hours]
-        for hour, part in parts:
-            length = hour.after - hour.start
-            for at in range(len(self._points)):
-                value = self._value(part, at, self._hour_rule, length, length // MINUTE_MS)
-                if value["flag"] == "N":
-                    means[at].append(value["mean"])
-        polls = sum(part.polls for _, part in parts)
-        return Part(polls, _joined(self._points, [part.tallies for _, part in parts]), means)
-
-    def _part(self, hour: Hour) -> Part:
-        if hour.part is None:
-            hour.part = self._minutes(hour.start, hour.after)
-        return hour.part
 
     # forgetting
 
@@ -413,7 +271,7 @@ class _Instrument:
         for hour in with_cells[: max(0, len(with_cells) - KEPT_HOURS)]:
             if self._has_open(hour):
                 continue
-            self._part(hour)
+            self._values.part(hour)
             hour.cells = None
             self._forgotten.add(hour.start, hour.after)
             for key in [key for key in self._told if key[0] not in ("1h", "1d") and hour.start <= key[1] < hour.after]:
@@ -440,7 +298,7 @@ class _Instrument:
         end = self._open.get(key)
         if end is None:
             return
-        now = self._values(*key, end)
+        now = self._values.of(*key, end)
         if {point: (one["n"], one["valid"]) for point, one in now.items()} == {
             point: (one["n"], one["valid"]) for point, one in values.items()
         }:
@@ -452,7 +310,7 @@ class _Instrument:
             "forgotten": self._forgotten.rows(),
             "told": [[*key, rev] for key, rev in self._told.items()],
             "open": [[*key, end] for key, end in self._open.items()],
-            "hours": [_hour_row(hour) for hour in self._hours.values()],
+            "hours": [hour_row(hour) for hour in self._hours.values()],
             "late": [self._late.count, self._late.from_ms, self._late.to_ms],
         }
 
@@ -462,7 +320,7 @@ class _Instrument:
         self._late = Late(*rows["late"])
         moved = False
         for row in rows["hours"]:
-            hour = _hour(row, order)
+            hour = hour_of(row, order)
             if (hour.start, hour.after) != window_bounds("1h", hour.start, self._zone):
                 # the site's time zone was changed: these hours can neither go on nor be revised
                 self._forgotten.add(hour.start, hour.after)
@@ -472,57 +330,3 @@ class _Instrument:
         self._told = {(period, start): rev for period, start, rev in rows["told"]}
         if not moved:
             self._open = {(period, start): end for period, start, end in rows["open"] if period in self._periods}
-
-
-def _from_means(formula: MeansFormula, values: dict[str, dict[str, Any]]) -> None:
-    """Put the mean that the formula makes of other means in place of the mean of its own samples."""
-    one = values[formula.point]
-    used = [values.get(name) for name in formula.expression.names if name not in formula.constants]
-    known = {name: value["mean"] for name, value in values.items() if value["mean"] is not None}
-    doubtful = next((value for value in used if value is None or value["flag"] != "N"), one)
-    try:
-        one["mean"] = formula.expression.value({**known, **formula.constants})
-        if doubtful is not None and doubtful["flag"] != "N":
-            one["flag"] = doubtful["flag"]
-    except (FormulaError, KeyError):
-        one["mean"] = None
-        one["flag"] = doubtful["flag"] if doubtful is not None and doubtful["flag"] != "N" else "D"
-
-
-def _joined(points: Sequence[str], rows: Iterable[list[Tally]]) -> list[Tally]:
-    columns = list(zip(*rows, strict=True))
-    return [joined(column) for column in columns] if columns else [Tally() for _ in points]
-
-
-def _hour_row(hour: Hour) -> list[Any]:
-    cells = hour.cells
-    return [
-        hour.start,
-        hour.after,
-        None if cells is None else [_cell_row(cell) for cell in cells.values()],
-        None if hour.part is None else _part_row(hour.part),
-    ]
-
-
-def _cell_row(cell: Cell) -> list[Any]:
-    return [cell.start, cell.polls, cell.fresh, [tally.row() for tally in cell.tallies]]
-
-
-def _part_row(part: Part) -> list[Any]:
-    return [part.polls, [tally.row() for tally in part.tallies], part.means]
-
-
-def _hour(row: list[Any], order: list[int | None]) -> Hour:
-    start, after, cells, part = row
-    hour = Hour(start, after, None if cells is None else {})
-    for cell_start, polls, fresh, tallies in cells or ():
-        assert hour.cells is not None
-        hour.cells[cell_start] = Cell(cell_start, _tallies(tallies, order), polls, fresh)
-    if part is not None:
-        polls, tallies, means = part
-        hour.part = Part(polls, _tallies(tallies, order), [means[at] if at is not None else [] for at in order])
-    return hour
-
-
-def _tallies(rows: list[list[Any]], order: list[int | None]) -> list[Tally]:
-    return [Tally(*rows[at]) if at is not None else Tally() for at in order]

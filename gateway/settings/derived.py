@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from drivers.profile import Checked, InstrumentSpec, Point
 from gateway.domain.derived import DerivedKeys
 from gateway.domain.expression import parse
@@ -28,6 +30,8 @@ class DerivedSpec(Checked):
     formulas: dict[str, str]
     """Point -> formula, in order."""
     max_age_s: float
+    hold: dict[str, float] = Field(default_factory=dict)
+    """Input -> seconds for which its last valid value is used."""
     of_means: tuple[str, ...] = ()
     """Points whose windows are calculated from the means of other points."""
 
@@ -106,6 +110,7 @@ def _resolved(
         constants=keys.constants,
         formulas={point.id: point.value for point in keys.points},
         max_age_s=keys.max_age_s,
+        hold=keys.hold,
         of_means=tuple(point.id for point in keys.points if point.means),
     )
     placed = {point.id: PlacedPoint(point, node) for point in points}
@@ -134,6 +139,13 @@ def _formulas(keys: DerivedKeys, node: Node, problems: list[Problem], what: str)
     """Every name in a formula must be an input, a constant, or a value before it; none may be two of these."""
     points = node.get("points")
     names: dict[str, str] = dict.fromkeys(keys.inputs, "an input")
+    held = node.get("hold") or node
+    for word in keys.hold:
+        if word not in keys.inputs:
+            place = held.get(word) or held
+            problems.append(
+                place.key_problem(f"{word!r} of {what} is held and no input", did_you_mean(word, keys.inputs))
+            )
     constants = node.get("constants") or node
     for word in keys.constants:
         if word in names:

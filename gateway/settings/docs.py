@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from drivers import catalogue
 from drivers.profile import Checked
 from gateway.domain.derived import DerivedKeys, DerivedPoint
-from gateway.domain.steps import Check, Deadband, Limit, MarkRule, StepKeys
+from gateway.domain.steps import Batch, Check, Deadband, Limit, MarkRule, Rolling, StepKeys, WaterClassKeys
 from gateway.domain.vapour_recovery import Nozzle, VapourKeys, VapourRules
 from gateway.domain.windows import WindowKeys, WindowRule
 from gateway.settings.facts import Key, keys, models
@@ -101,6 +101,9 @@ _STEPS: tuple[tuple[str, type[Checked]], ...] = (
     ("`steps`: an entry of `limits`", Limit),
     ("`steps`: `deadband`", Deadband),
     ("`steps`: an entry of `marks`", MarkRule),
+    ("`steps`: an entry of `rolling`", Rolling),
+    ("`steps`: `batch`", Batch),
+    ("`steps`: `water_class`", WaterClassKeys),
     ("`derived`: an entry of `points`", DerivedPoint),
     ("`vapour_recovery`: an entry of `nozzles`", Nozzle),
     ("`vapour_recovery`: `parameters`", VapourRules),

@@ -64,11 +64,16 @@ def _contact(
 
 def _used(steps: StepKeys) -> Iterable[tuple[str, Iterable[str]]]:
     if steps.windows is not None:
-        yield "windows", (*(steps.windows.points or ()), *steps.windows.totals)
+        yield "windows", (*(steps.windows.points or ()), *steps.windows.totals, *steps.windows.levels)
     yield "checks", steps.checks or ()
     yield "limits", [limit.point for limit in steps.limits or ()]
     if steps.deadband is not None:
         yield "deadband", steps.deadband.points
     yield "watch", steps.watch or ()
+    yield "rolling", [rolling.point for rolling in steps.rolling or ()]
+    if steps.batch is not None:
+        yield "batch", (*steps.batch.points, *([steps.batch.state] if steps.batch.state is not None else []))
+    if steps.water_class is not None:
+        yield "water_class", steps.water_class.factors.values()
     for rule in steps.marks or ():
         yield "marks", rule.points or ()

@@ -9,7 +9,7 @@ from drivers.contract import Flag, Sample, Value
 from gateway.domain.steps import StepKeys
 from gateway.domain.windows import WindowKeys
 from gateway.pipeline.pipeline import Passed, Pipeline
-from gateway.pipeline.windows import Windowed
+from gateway.pipeline.window_values import Windowed
 from gateway.reading import Event, Reading
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -21,8 +21,10 @@ def keys(**more: Any) -> StepKeys:
     return StepKeys.model_validate(more, by_alias=True)
 
 
-def pipeline(instrument: str = "cems", windows: WindowKeys | None = None, **more: Any) -> Pipeline:
-    wanted = {instrument: Windowed(windows, ("so2",), 5000)} if windows else {}
+def pipeline(
+    instrument: str = "cems", windows: WindowKeys | None = None, every_ms: int = 5000, **more: Any
+) -> Pipeline:
+    wanted = {instrument: Windowed(windows, ("so2",), every_ms)} if windows else {}
     return Pipeline(ZONE, wanted, {instrument: keys(**more)})
 
 
@@ -256,3 +258,16 @@ def test_instrument_without_steps_is_not_of_the_pipeline() -> None:
     one = pipeline(watch=["so2"])
     assert "cems" in one
     assert "other" not in one
+
+
+@pytest.mark.parametrize(("db", "kinds"), [(60.0, []), (60.1, ["limit.exceeded"])])
+def test_limit_of_the_day_level_judges_an_area_of_class_2(db: float, kinds: list[str]) -> None:
+    windows = WindowKeys.model_validate({"system": "noise", "periods": ["1d"], "levels": ["so2"]})
+    limits = [{"point": "so2", "of": "1d", "value": "ld", "above": 60, "why": "GB 3096 class 2"}]
+    one = pipeline(windows=windows, every_ms=30_000, limits=limits)
+    for minute in range(24 * 60):
+        one.entered(reading(minute * MINUTE, db if 360 <= minute < 22 * 60 else 40.0))
+        one.entered(reading(minute * MINUTE + 30 * S, 40.0 if not 360 <= minute < 22 * 60 else db))
+    _, events = one.due(START + 24 * HOUR + 5 * S)
+    assert [event.kind for event in events] == kinds
+    assert all(event.data["limit"] == "so2.1d.ld" for event in events)

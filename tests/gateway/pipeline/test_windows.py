@@ -15,7 +15,8 @@ from gateway.batch import encode
 from gateway.domain.expression import parse
 from gateway.domain.functions import FUNCTIONS
 from gateway.domain.windows import LENGTHS_MS, SYSTEMS, WindowKeys, WindowRule
-from gateway.pipeline.windows import KEPT_HOURS, MeansFormula, Windowed, Windows
+from gateway.pipeline.window_values import MeansFormula, Windowed
+from gateway.pipeline.windows import KEPT_HOURS, Windows
 from gateway.reading import Reading, Window
 from tests.gateway.pipeline.slow_windows import starts, window
 
@@ -524,3 +525,57 @@ def test_rate_has_the_amount_of_the_time_as_its_total_and_a_day_the_sum_of_its_v
     assert totals["1h", MIDNIGHT] == pytest.approx(2.16)
     assert totals["1d", MIDNIGHT] == pytest.approx(43.2)
     assert totals["1h", MIDNIGHT + 20 * HOUR] is None
+
+
+# -- sound levels
+
+
+def noise_windows() -> Windows:
+    return Windows(SHANGHAI, {"meter": Windowed(keys("noise", levels=("la",)), ("la",), 1000)})
+
+
+def sound(at_ms: int, la: float, flag: str = "N") -> Reading:
+    flags = {} if flag == "N" else {0: Flag(flag)}
+    return Reading("meter", ("la",), MIDNIGHT + at_ms, 0, Sample((la,), flags, {0: "x"} if flags else {}))
+
+
+def test_hour_of_sound_has_leq_and_percentiles_of_what_counts() -> None:
+    """Of 3600 s, 360 at 70 dB, the rest at 60: 10 · lg((360 · 1e7 + 3240 · 1e6)/3600) = 62.79; L5 and L10 are 70."""
+    one = noise_windows()
+    for second in range(3600):
+        one.count(sound(second * 1000, 70.0 if second < 360 else 60.0))
+    one.count(sound(3_599_500, 120.0, "M"))
+    (hour,) = told(one, MIDNIGHT + HOUR + 5000, "1h")
+    values = hour.values["la"]
+    assert values["leq"] == pytest.approx(62.787, abs=0.001)
+    assert [values[name] for name in ("l5", "l10", "l50", "l90", "l95")] == [70, 70, 60, 60, 60]
+    assert (values["max"], values["sd"]) == (70, pytest.approx(3.0))
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_day_of_sound_has_day_night_and_day_night_level(restart: bool) -> None:
+    """60 dB from 6 to 22 o'clock, 50 dB before and after: Ld 60, Ln 50, Ldn 60; across a restart at noon."""
+    one = noise_windows()
+    for minute in range(24 * 60):
+        if minute == 12 * 60 and restart:
+            other = noise_windows()
+            other.restore(one.state())
+            one = other
+        for second in range(0, 60, 15):
+            one.count(sound(minute * MINUTE + second * 1000, 60.0 if 360 <= minute < 22 * 60 else 50.0))
+        one.due(MIDNIGHT + minute * MINUTE)
+    (day,) = told(one, MIDNIGHT + DAY + 5000, "1d")
+    values = day.values["la"]
+    assert (values["ld"], values["ln"], values["ldn"]) == (
+        pytest.approx(60), pytest.approx(50), pytest.approx(60),
+    )  # fmt: skip
+
+
+def test_lost_sound_is_out_of_its_distribution() -> None:
+    one = noise_windows()
+    loud = sound(500, 90.0)
+    for reading_ in (loud, sound(1000, 50.0), sound(2000, 50.0)):
+        one.count(reading_)
+    one.take_back(loud)
+    (minute,) = told(one, MIDNIGHT + 2 * MINUTE, "1m")
+    assert (minute.values["la"]["leq"], minute.values["la"]["l5"]) == (pytest.approx(50), 50)
