@@ -20,6 +20,9 @@ JITTER = 0.25
 SHORT_S = 10.0
 """A connection that the broker ends within this time, while it goes on accepting others, was taken over."""
 TAKEOVERS = 3
+HEALED_S = 28.0
+"""contract.md §2: live data again within 30 s of the end of a fault. What it took to notice the loss of a connection
+(20 s without an acknowledgement) is spent already, so the wait after it is shorter by that."""
 
 
 class Waits(Protocol):
@@ -78,6 +81,7 @@ class Reconnection:
             self.wait_s = self._waits.takeover_wait_s
         else:
             self._next_step()
+            self.wait_s = min(self.wait_s, max(self._waits.reconnect_min_s, HEALED_S - lived_s))
 
     def lives(self, lived_s: float) -> None:
         """The connection is so old by now."""

@@ -32,12 +32,20 @@ def test_waits_double_from_one_second_to_twenty_and_begin_again_after_a_minute_o
     again = reconnection()
     steps = []
     for _ in range(7):
-        again.lost(15.0, False)
+        again.lost(2.0, False)
         steps.append(again.wait_s)
     for step, wait_s in zip((1, 2, 4, 8, 16, 20, 20), steps, strict=True):
         assert 0.75 * step <= wait_s <= step
     again.lost(61.0, False)
     assert again.wait_s <= 1.0
+
+
+def test_a_loss_that_was_noticed_late_is_followed_by_a_shorter_wait() -> None:
+    again = reconnection()
+    for _ in range(7):
+        again.lost(2.0, False)
+    again.lost(20.0, False)
+    assert again.wait_s <= 8.0
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0, 100)), max_size=60), st.integers(0, 1000))
