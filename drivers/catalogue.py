@@ -11,7 +11,7 @@ from drivers.line.replayed import Replayed, ReplayedLine
 from drivers.line.transcript import Piece
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
 
-BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text", "hj212", "host")
+BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text", "hj212")
 """A protocol is named as its folder in drivers/; the folder's `protocol` module holds PROTOCOL."""
 
 

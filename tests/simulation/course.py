@@ -265,8 +265,9 @@ class Course:
         while self.life.dead or self.gateway is None or not hasattr(self.gateway, "uplinks"):
             await asyncio.sleep(0.1)
         live = dict.fromkeys(self.brokers, False)
-        rivals = {port: "another client" in (self.gateway.uplinks[name].trouble or "")
-                  for name, port in (("city", 1), ("region", 2))}  # fmt: skip
+        rivals = {
+            port: self.gateway.uplinks[name]._reconnection.taken_over for name, port in (("city", 1), ("region", 2))
+        }
         while not all(live.values()) or any(self.gateway.log.backlog(name)[0] for name in self.site.uplinks):
             await asyncio.sleep(0.5)
             past = self.loop.time() - healed
@@ -555,7 +556,7 @@ def run_seed(seed: int, seconds: float = 60.0) -> Outcome:
     logging.getLogger("fieldgate").setLevel(logging.CRITICAL)
     logging.getLogger("gateway").setLevel(logging.CRITICAL)
     with (
-        tempfile.TemporaryDirectory(prefix=f"fieldgate-seed-{seed}-", dir=_memory()) as folder,
+        tempfile.TemporaryDirectory(prefix=f"fieldgate-seed-{seed}-", dir=memory_folder()) as folder,
         simulated_disks(),
         asyncio.Runner(loop_factory=SimulatedLoop) as runner,
     ):
@@ -568,6 +569,6 @@ async def _run(seed: int, folder: Path, seconds: float) -> Outcome:
     return course.outcome
 
 
-def _memory() -> str | None:
+def memory_folder() -> str | None:
     """A folder in memory where there is one: what a disk loses is not the subject here."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
