@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.source import ModbusOptions, ModbusPoint
 from drivers.profile import InstrumentSpec, LineSpec
 from tests.peers.libmodbus import libmodbus_rtu, libmodbus_tcp
+from tests.peers.npm import npm, why_not
 from tests.peers.process import Tables
 from tests.peers.pymodbustcp import pymodbustcp
 
@@ -83,7 +85,11 @@ async def polled(driver: ModbusDriver) -> None:
         assert (tuple(map(repr, sample.values)), dict(sample.why), sample.result) == (expected, {}, "ok")
 
 
-@pytest.mark.parametrize("slave", [libmodbus_tcp, pymodbustcp])
+NEEDS_NPM = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+NPM = [pytest.param(partial(npm, name), id=name, marks=NEEDS_NPM) for name in ("modbus-serial", "jsmodbus")]
+
+
+@pytest.mark.parametrize("slave", [libmodbus_tcp, pymodbustcp, *NPM])
 @pytest.mark.parametrize("in_flight", [1, 4])
 async def test_tcp_slave_of_others_gives_every_value(slave: Any, in_flight: int) -> None:
     with slave(TABLES) as running:
@@ -99,7 +105,7 @@ async def test_rtu_slave_of_others_gives_every_value() -> None:
             await polled(driver)
 
 
-@pytest.mark.parametrize("slave", [libmodbus_tcp, pymodbustcp])
+@pytest.mark.parametrize("slave", [libmodbus_tcp, pymodbustcp, *NPM])
 @pytest.mark.parametrize("writes", ["auto", "multiple"])
 async def test_what_is_written_to_a_slave_of_others_is_there(slave: Any, writes: str) -> None:
     with slave(TABLES) as running:
