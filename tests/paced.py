@@ -5,6 +5,8 @@ measured in turn, each for that long, and exit code 1 says that one was missed:
 
 - one exchange after another: how long each takes over its wire time and the quiet gap (at most 1 ms);
 - `every: fastest`: how much of what the wire time allows is used (at least 95 %);
+  both beside the barest loop one can write, in turn: on a busy machine that one is late too, and what counts is what
+  the line adds;
 - 20 instruments polled every 2 s, 3 of them dead: the longest interval of the others (at most their period and one
   timeout), and what the dead ones cost once they are known (nothing but their probes).
 """
@@ -48,6 +50,7 @@ OVER_MOST_S = 0.001
 BUSY_LEAST = 0.95
 INSTRUMENTS, DEAD = 20, (4, 11, 17)
 PERIOD_S, TIMEOUT_S = 2.0, 0.3
+TURN_S = 3.0
 CLOCK_S = 0.05
 """What a busy machine may add to an interval."""
 
@@ -178,6 +181,22 @@ async def bare_s(path: str, seconds: float) -> list[float]:
     return taken
 
 
+async def beside_bare(path: str, seconds: float) -> tuple[float, float, float, float]:
+    """Seconds over the wire time of the line's and of the bare loop's exchanges; polls and bare exchanges a second.
+
+    All in turn, so that a machine that is busy with other things strikes them alike; medians of the turns.
+    """
+    turns: list[tuple[float, float, float, float]] = []
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        over_s = await over_the_wire_s(path, TURN_S)
+        bare = await bare_s(path, TURN_S)
+        share = await busy_share(path, TURN_S)
+        turns.append((over_s, median(bare) - exchange_s(), share, len(bare) * exchange_s() / TURN_S))
+    over_s, bare_over_s, polls, exchanges = (median(column) for column in zip(*turns, strict=True))
+    return over_s, bare_over_s, polls, exchanges
+
+
 async def busy_share(path: str, seconds: float) -> float:
     """Part of the polls that the wire time allows which were made."""
     async with opened(path) as (spec, line):
@@ -237,11 +256,12 @@ def main() -> int:
     logging.getLogger("fieldgate").setLevel(logging.ERROR)
     alive = [unit for unit in range(1, INSTRUMENTS + 1) if unit not in DEAD]
     with bus(alive) as path:
-        over_s = asyncio.run(over_the_wire_s(path, min(seconds, 20.0)))
-        busy = asyncio.run(busy_share(path, min(seconds, 20.0)))
+        over_s, bare_over_s, busy, bare_busy = asyncio.run(beside_bare(path, seconds))
         fares = asyncio.run(shared(path, seconds))
-    print(f"an exchange of {REGISTERS} registers takes {over_s * 1000:.2f} ms over its wire time and quiet gap")
-    print(f"every: fastest uses {busy:.1%} of what the wire time allows")
+    print(f"an exchange of {REGISTERS} registers takes {over_s * 1000:.2f} ms over its wire time and quiet gap,")
+    print(f"  {(over_s - bare_over_s) * 1000:.2f} ms more than that of a bare loop on this machine now")
+    beside = busy / bare_busy
+    print(f"every: fastest uses {busy:.1%} of what the wire time allows, {beside:.1%} of what the bare loop does")
     print(
         f"{len(DEAD)} of {INSTRUMENTS} dead: longest interval of the others {fares.longest_s:.2f} s of {PERIOD_S:g} s,"
     )
@@ -249,8 +269,9 @@ def main() -> int:
     print(
         f"  {fares.probes_known} of them in the second half: {fares.probes_known * TIMEOUT_S / seconds * 2:.1%} of it"
     )
-    kept = over_s <= OVER_MOST_S and busy >= BUSY_LEAST and not fares.missed
-    return 0 if kept and fares.longest_s <= PERIOD_S + TIMEOUT_S + CLOCK_S else 1
+    # on a busy machine even the bare loop is late: what the line adds is what counts
+    kept = over_s - max(0.0, bare_over_s) <= OVER_MOST_S and busy >= BUSY_LEAST * min(1.0, bare_busy)
+    return 0 if kept and not fares.missed and fares.longest_s <= PERIOD_S + TIMEOUT_S + CLOCK_S else 1
 
 
 if __name__ == "__main__":
