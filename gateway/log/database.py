@@ -83,13 +83,14 @@ class Standing:
 
 def connect(path: Path, wal_bytes: int) -> sqlite3.Connection:
     """A connection in the log's form; an absent or empty file gets it. Raises sqlite3.Error."""
+    new = not path.exists() or path.stat().st_size == 0
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
     connection.text_factory = _text
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_ROW)
     try:
         for pragma in (
             f"page_size = {PAGE_SIZE}",
-            "auto_vacuum = INCREMENTAL",
+            *(["auto_vacuum = INCREMENTAL"] if new else []),  # said again, it writes to the file
             "journal_mode = WAL",
             "synchronous = FULL",
             f"wal_autocheckpoint = {max(16, wal_bytes // PAGE_SIZE)}",

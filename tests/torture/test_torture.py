@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import full, kills, power, stops, writes
+from tests.torture import errors, full, kills, power, stops, writes
 
 
 @pytest.fixture
@@ -55,3 +55,12 @@ def test_a_power_cut_takes_back_nothing_that_was_committed(tmp_path: Path, seed:
     outcomes, wrong = power.images(place, ops, bodies, 60, seed)
     assert wrong == []
     assert outcomes["went on"] > 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="attaching strace to a running process takes root")
+@pytest.mark.timeout(180)
+def test_errors_of_the_disk_cost_nothing_once_they_end(tmp_path: Path, seed: int) -> None:
+    faults = (("pwrite64", "EROFS"), ("fdatasync,fsync", "EIO"), ("pwrite64,openat,ftruncate,pread64", "EIO"))
+    witness = errors.rounds(tmp_path, 1, seed, faults)
+    assert witness.wrong == []
+    assert witness.met, "no fault reached the log"

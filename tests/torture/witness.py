@@ -46,6 +46,8 @@ class Witness:
     wrong: list[str] = field(default_factory=list)
     repeats: int = 0
     nulls: int = 0
+    met: set[tuple[str, str]] = field(default_factory=set)
+    """Faults of the disk that the log ran into."""
     healing_s: list[float] = field(default_factory=list)
     _read: int = 0
     _live: dict[str, int] = field(default_factory=lambda: defaultdict(int))
