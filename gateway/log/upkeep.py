@@ -11,6 +11,9 @@ from gateway.log.work import Done, Work
 AGE_CHECK_S = 60.0
 """How often batches older than max_age are looked for."""
 
+GIVE_BACK_PAGES = 1024
+"""Returned with one commit at most: moving pages fills the WAL and delays the next commit by some 20 ms."""
+
 SALVAGE_BYTES = 2 << 20
 """How much over its bound the log may be while a damaged file is looked through, which is cut as it goes."""
 
@@ -65,11 +68,10 @@ class Upkeep:
         self.written_bytes = self._written_before + done.written
         self.bytes = done.bytes
         database = done.pages * PAGE_SIZE
-        others = done.bytes - database
         used = database - done.free_pages * PAGE_SIZE
         bound = self._settings.max_size + (SALVAGE_BYTES if salvaging else 0)
-        over = used + max(others, self.wal_bytes) - bound
+        over = used + done.others + self.wal_bytes - bound
         self._over = over + min(eviction.RUN_BYTES, self._settings.max_size // 64) if over > 0 else 0
         free = done.free_pages * PAGE_SIZE
         too_large = done.bytes > self._settings.max_size
-        self.give_back = min(done.free_pages, 2048) if too_large or free > max(1 << 20, database // 4) else 0
+        self.give_back = min(done.free_pages, GIVE_BACK_PAGES) if too_large or free > max(1 << 20, database // 4) else 0

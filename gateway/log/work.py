@@ -83,7 +83,8 @@ class Done:
     created: dict[int, int] = field(default_factory=dict)
     pages: int = 0
     free_pages: int = 0
-    bytes: int = 0
+    bytes: int = 0  # of all files together
+    others: int = 0  # of those beside the database and its WAL, which get shorter only some time after pages left them
     written: int = 0
 
 
@@ -105,13 +106,15 @@ def commit(connection: sqlite3.Connection, work: Work, files: Files, account: Wr
     # From here on it is committed. What fails now is the next commit's trouble, and must not make this one doubtful.
     with contextlib.suppress(sqlite3.Error, OSError):
         if work.give_back:
-            connection.execute(f"PRAGMA incremental_vacuum({work.give_back})").fetchall()
+            # each page is a row without columns, which `execute` takes for the end after the first
+            connection.executescript(f"PRAGMA incremental_vacuum({work.give_back})")
         done.created = created(connection, work.look)
         if not work.look_at_files:
             return done
         (done.pages,) = connection.execute("PRAGMA page_count").fetchone()
         (done.free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
         done.bytes = files.bytes()
+        done.others = done.bytes - files.path.stat().st_size - files.wal.stat().st_size
         done.written = account.update()
     return done
 

@@ -132,7 +132,7 @@ async def test_salvage_keeps_the_log_within_its_bound(path: Path, clock: TurnedC
             for seq in range(event["data"]["first"], event["data"]["last"] + 1)
         }
     assert largest <= bound + (2 << 20), "the contract allows 4 MiB"
-    assert len(old) > len(kept) / 2, "most of it fits"
+    assert len(old) > len(kept) / 3, "the bound of this log is small, its WAL is an eighth of it"
     assert kept - {1} <= old | reported
 
 
