@@ -1,5 +1,6 @@
 """What a configuration makes of recorded traffic, poll by poll, and how that differs from what was made of it then."""
 
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import orjson
 
 from drivers import catalogue
-from drivers.contract import Driver, Excluding, Sample, Value
+from drivers.contract import Driver, Excluding, Heard, Hearing, Sample, Value
+from drivers.line.ear import Ear
 from drivers.line.replayed import NOT_RECORDED, Replayed
 from drivers.line.transcript import Piece
 from drivers.profile import InstrumentSpec, LineSpec
 
+MESSAGES = 16
+"""Messages taken from an ear at once."""
 Found = tuple[Value, str]
 """A value and its flag."""
 
@@ -59,12 +63,14 @@ async def replayed(
     A transcript of a gateway says where each poll ends. In any other one a poll ends where a question is asked again,
     and instruments that it has nothing of are left out.
     """
+    if (hearing := catalogue.hearing(instruments, line)) is not None:
+        for made in _heard_again(hearing, instruments, pieces):
+            yield made
+        return
     drivers: dict[str, Driver] = {}
     lines: dict[str, Replayed] = {}
     for spec in instruments:
         protocol = catalogue.protocol(spec.protocol)
-        if protocol.listens(spec, line):
-            raise ValueError(f"instrument {spec.id} speaks unasked; only instruments that are asked can be replayed")
         if spec.protocol not in lines:
             lines[spec.protocol] = protocol.replayed(line, pieces)
         drivers[spec.id] = protocol.driver(spec, lines[spec.protocol], line)
@@ -82,6 +88,37 @@ async def replayed(
             sample = await driver.poll()
             if marked or not _nothing(sample):
                 yield Made(pieces[end if marked else first].at_s, name, _points(driver, sample))
+
+
+def _heard_again(hearing: Hearing, instruments: Sequence[InstrumentSpec], pieces: Sequence[Piece]) -> Iterator[Made]:
+    """What instruments that speak unasked said, heard anew; all connections of a line are one stream here.
+
+    A transcript of a gateway says which messages made a reading: the next one of that instrument, or the last one of a
+    period where only that is kept; where none came it was a null, and is one again.
+    """
+    points = {spec.id: tuple(point.id for point in spec.points) for spec in instruments}
+    waiting: dict[str, deque[Sample]] = {name: deque() for name in points}
+
+    def said(heard: Heard) -> None:
+        if heard.sample is not None:
+            waiting[heard.instrument].append(heard.sample)
+
+    ear = Ear(hearing, Counter(), said, lambda reply: None)
+    marked = any(piece.mark == "==" for piece in pieces)
+    for piece in pieces:
+        if piece.mark == "<<":
+            ear.add(piece.data)
+            while ear.work(MESSAGES) == MESSAGES:
+                pass
+        for name in () if marked else points:
+            while waiting[name]:
+                yield Made(piece.at_s, name, _named(points[name], waiting[name].popleft()))
+        if piece.mark == "==" and piece.instrument in waiting:
+            queue = waiting[piece.instrument]
+            while hearing.last_only(piece.instrument) and len(queue) > 1:
+                queue.popleft()
+            sample = queue.popleft() if queue else Sample.nothing(len(points[piece.instrument]), "timeout: no message")
+            yield Made(piece.at_s, piece.instrument, _named(points[piece.instrument], sample))
 
 
 def differences(was: Iterable[Made], now: Iterable[Made]) -> Iterator[Difference]:
@@ -128,7 +165,11 @@ def _nothing(sample: Sample) -> bool:
 
 
 def _points(driver: Driver, sample: Sample) -> dict[str, Found]:
+    return _named(driver.points, sample)
+
+
+def _named(points: Sequence[str], sample: Sample) -> dict[str, Found]:
     return {
         name: (value, str(sample.flags.get(at, "N")))
-        for at, (name, value) in enumerate(zip(driver.points, sample.values, strict=True))
+        for at, (name, value) in enumerate(zip(points, sample.values, strict=True))
     }

@@ -88,6 +88,7 @@ class Question:
     def __init__(self, qn: str, frame: bytes, period: str | None, spec: InstrumentSpec, framing: Framing) -> None:
         assert isinstance(spec.options, Hj212Options)
         self._qn, self._period = qn, period
+        self._spec = spec
         self._mn, self._options = str(spec.address), spec.options
         self._framing = framing
         self.request = Request(
@@ -101,7 +102,7 @@ class Question:
     def receive(self, data: bytes | bytearray) -> Verdict:
         """The answer, all its parts; what stands before it is skipped. Raises Refused or BadReply."""
         held = bytes(data)
-        at, parts = 0, dict[int, Message]()
+        at, parts = 0, dict[int, bytes]()
         replies = b""
         while True:
             found = self._framing.cut(held[at:]) if at < len(held) else None
@@ -121,23 +122,32 @@ class Question:
                 continue
             at += found.end
             which, many = message.part or (1, 1)
-            parts[which] = message
+            parts[which] = found.payload
             if message.wants_answer:
                 crc = self._options.crc if self._options.crc != "either" else kind
                 replies += acknowledgement(message, self._options.version, crc)  # type: ignore[arg-type]
             if len(parts) == many:
-                return Whole(at, held[:at], replies)
+                return Whole(at, b"".join(parts[number] for number in sorted(parts)), replies)
 
     def messages(self, payload: bytes) -> list[Message]:
-        """Every message of a payload that answers the question, in the order of the parts."""
-        parts: dict[int, Message] = {}
-        while payload and (found := self._framing.cut(payload)) is not None:
-            if isinstance(found, Whole):
-                message, _ = self._opened(found.payload)
-                if self._not_ours(message) is None:
-                    parts[(message.part or (1, 1))[0]] = message
-            payload = payload[found.end if isinstance(found, Whole) else found.upto :]
-        return [parts[which] for which in sorted(parts)]
+        """The messages of a payload, in the order of the parts."""
+        found: list[Message] = []
+        while payload:
+            # of a frame without an end of its own, the next one or nothing comes behind it
+            verdict = self._framing.cut(payload + b"##")
+            assert isinstance(verdict, Whole)
+            found.append(self._opened(verdict.payload)[0])
+            payload = payload[verdict.end :]
+        return found
+
+    def as_recorded(self, request: Message) -> "Question":
+        """The same question under the number and for the period of a recorded one; for `fieldgate replay`."""
+        period = request.item("BeginTime") if self._period is not None else None
+        return Question(request.qn, self.request.frame, period, self._spec, self._framing)
+
+    def is_like(self, request: Message) -> bool:
+        """Whether a recorded request asks the same of the same instrument."""
+        return (request.mn, request.cn) == (self._mn, self._options.command)
 
     def _opened(self, frame: bytes) -> tuple[Message, str]:
         opened = self._framing.opened(frame)

@@ -4,8 +4,17 @@ from drivers.catalogue import Protocol, no_tags
 from drivers.hj212.check import listens, problems
 from drivers.hj212.driver import Hj212Driver
 from drivers.hj212.listening import Hj212Hearing
+from drivers.hj212.recorded import RecordedLine
 from drivers.hj212.source import Hj212Options, Hj212Point
 
 PROTOCOL = Protocol(
-    "hj212", Hj212Point, Hj212Options, Hj212Driver, no_tags, check=problems, listens=listens, hearing=Hj212Hearing
+    "hj212",
+    Hj212Point,
+    Hj212Options,
+    Hj212Driver,
+    no_tags,
+    check=problems,
+    listens=listens,
+    hearing=Hj212Hearing,
+    replayed=RecordedLine,
 )

@@ -1,6 +1,7 @@
 """Instruments that are asked: over a real connection, with everything that can come back."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,9 @@ from drivers.contract import Flag, Sample, Value
 from drivers.hj212.driver import Hj212Driver
 from drivers.hj212.frame import framed
 from drivers.hj212.message import Message, written
+from drivers.hj212.recorded import RecordedLine
 from drivers.line import open_line
+from drivers.line.transcript import Transcript, read
 from drivers.profile import InstrumentSpec, LineSpec
 from drivers.simulator.behaviour import Behaviour
 from drivers.simulator.hj212_instrument import Hj212Bus, Hj212Instrument, Hj212Stream
@@ -150,3 +153,19 @@ async def test_data_that_asks_for_it_is_acknowledged() -> None:
 
 async def test_noise_before_and_pieces_do_no_harm() -> None:
     assert (await polled(lambda question, one: b"\x00##12" + right(question, one))).values == (7.5, 7.5, 7.5)
+
+
+async def test_recording_is_asked_again_whatever_its_numbers_and_periods_were() -> None:
+    points = ({"id": "cod", "item": "w01018-Avg", "unit": "mg/L"},)
+    spec = sender(points=points, command="2061", timeout_s=5.0)
+    out = io.StringIO()
+    async with polling(spec, right, most=60) as (driver, _):
+        driver._line.transcript = Transcript(out)  # type: ignore[attr-defined]
+        was = await driver.poll()
+    recording = read(out.getvalue().splitlines())
+    line_spec = LineSpec(name="line", kind="tcp", host="127.0.0.1", port=1)
+    line = RecordedLine(line_spec, recording.pieces)
+    line.show(0, len(recording.pieces))
+    again = Hj212Driver(spec, line, line_spec, now=lambda: NOW_S + 86_400 * 30)
+    assert await again.poll() == was
+    assert (await again.poll()).result == "line"
