@@ -10,6 +10,7 @@ from drivers.contract import Driver, Hearing, Line, Tags
 from drivers.line.replayed import Replayed, ReplayedLine
 from drivers.line.transcript import Piece
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
+from drivers.scanning import Scan
 
 BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text", "hj212")
 """A protocol is named as its folder in drivers/; the folder's `protocol` module holds PROTOCOL."""
@@ -36,6 +37,8 @@ class Protocol:
     """All instruments of one line that speak unasked. Raises ValueError for those that cannot share it."""
     replayed: Callable[[LineSpec, Sequence[Piece]], Replayed] = lambda line, pieces: ReplayedLine(line.name, pieces)
     """A line that answers from a transcript (`fieldgate replay`)."""
+    scan: Scan | None = None
+    """Which addresses answer, for `fieldgate scan`; None for protocols that cannot be asked safely."""
 
 
 def no_tags(line: LineSpec) -> Tags | None:

@@ -9,6 +9,7 @@ from drivers.modbus.driver import ModbusDriver, framing
 from drivers.modbus.load import poll_wire_s
 from drivers.modbus.mbap import MbapTags
 from drivers.modbus.recorded import RecordedLine
+from drivers.modbus.scan import scan
 from drivers.modbus.source import ModbusOptions, ModbusPoint
 from drivers.profile import LineSpec
 
@@ -23,4 +24,4 @@ def replayed(line: LineSpec, pieces: Sequence[Piece]) -> RecordedLine:
     return RecordedLine(line.name, pieces, framing(line))
 
 
-PROTOCOL = Protocol("modbus", ModbusPoint, ModbusOptions, ModbusDriver, tags, poll_wire_s, replayed=replayed)
+PROTOCOL = Protocol("modbus", ModbusPoint, ModbusOptions, ModbusDriver, tags, poll_wire_s, replayed=replayed, scan=scan)

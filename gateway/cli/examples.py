@@ -34,6 +34,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("export site.yaml --from 2026-11-23 --to 2026-11-24 -o day.csv", "one day for a spreadsheet"),
         ("export site.yaml --from 2026-11-01 -f bundle -o november.zip", "signed evidence for a USB stick"),
     ),
+    "scan": (
+        ("scan /dev/ttyUSB0 -o found.yaml", "every usual baudrate and parity"),
+        ("scan tcp:192.0.2.10:502 --addresses 1-32", "a network device"),
+        ("scan /dev/ttyUSB0 --baudrate 9600 --parity none --budget 1m", "when the settings are known"),
+    ),
     "record": (
         ("record site.yaml -o monday", "every line of a site, polled as the gateway does"),
         ("record site.yaml#forecourt --seconds 60", "one line of it, for a minute"),

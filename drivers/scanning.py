@@ -1,0 +1,34 @@
+"""What a protocol brings to `fieldgate scan`: which addresses answer, by questions that change nothing. Pure.
+
+A protocol's `scan` (drivers/catalogue.py) is a generator: for each address that it tried it yields a Step, in any
+order, so that whoever drives it can show progress and stop when the time is up. Its line settles nobody.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from drivers.contract import Line
+from drivers.profile import LineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An instrument that answers. `identity` is what it says of itself, by name; `said` its answer in words."""
+
+    protocol: str
+    address: int | str
+    said: str
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One address tried; `noise` says that something came which no check accepts: wrong baudrate, or two at once."""
+
+    address: int | str
+    heard: Heard | None = None
+    noise: bool = False
+
+
+Scan = Callable[[Line, LineSpec, Sequence[int | str]], AsyncIterator[Step]]
+"""(line, its description, addresses or none for all that exist) -> a step for each."""
