@@ -73,10 +73,10 @@ class LineSpec(Checked):
     """One serial port or network endpoint, resolved."""
 
     name: Name
-    kind: Literal["serial", "tcp", "udp", "tls", "listen"]
-    """`listen`: instruments connect to us."""
+    kind: Literal["serial", "tcp", "udp", "tls", "listen", "local"]
+    """`listen`: instruments connect to us; `local`: this machine itself."""
     path: str | None = None
-    """Serial device, best as /dev/serial/by-id/…"""
+    """Serial device, best as /dev/serial/by-id/…; of a local line the root of the file system."""
     baudrate: int = 9600
     bytesize: Literal[7, 8] = 8
     parity: Literal["none", "even", "odd"] = "none"

@@ -41,9 +41,11 @@ class Accounts:
         self._completeness = Completeness(ZoneInfo(site.timezone))
         self._pipeline = pipeline_of(site)
         self._early: list[Reading] = []  # what entered the log before `take_up`
+        self._failures: dict[str, str] = {}  # by instrument, what was said last
         self._kept_s = self._windows_kept_s = 0.0
         log.on_entered(self._entered)
         log.on_lost(self._lost)
+        log.on_window_lost(self._pipeline.windows.lost)
 
     def emit(self, reading: Reading) -> None:
         """Every reading on its way from a poller into the log."""
@@ -52,7 +54,13 @@ class Accounts:
             self._log.add(marked)
             return
         # while readings are held back under a wrong clock, nothing is thinned: they get their stamps later
-        passed = self._pipeline.passed(marked, thin=not self._log.holding)
+        try:
+            passed = self._pipeline.passed(marked, thin=not self._log.holding)
+        except Exception as error:
+            # a mistake in a step must not cost what was measured
+            self._failed(reading.instrument, error)
+            self._log.add(marked)
+            return
         for one in passed.readings:
             self._log.add(one)
         for one in passed.unchanged:
@@ -118,8 +126,23 @@ class Accounts:
             self._early.append(reading)
             return
         self._completeness.count(reading)
-        if events := self._pipeline.entered(reading):
-            self._follow(events)
+        try:
+            events = self._pipeline.entered(reading)
+        except Exception as error:
+            self._failed(reading.instrument, error)
+            return
+        self._follow(events)
+
+    def _failed(self, instrument: str, error: Exception) -> None:
+        """Say once what went wrong in the steps of an instrument."""
+        words = f"{type(error).__name__}: {error}"
+        if self._failures.get(instrument) == words:
+            return
+        self._failures[instrument] = words
+        logger.error("the steps of %s failed; its readings go on without them", instrument, exc_info=error)
+        self._log.add_event(
+            Event(self._clock.now_ms(), "pipeline.failed", {"error": words}, instrument, level="warning")
+        )
 
     def _follow(self, events: list[Event]) -> None:
         """Events of the pipeline, with its state in the same transaction."""

@@ -39,7 +39,7 @@ class Recorder:
             self._out[name] = _Paper(file)
             self.files[name] = file
             transcript = Transcript(self._out[name])
-            where = bus.spec.path if bus.spec.kind == "serial" else f"{bus.spec.kind}:{bus.spec.host}:{bus.spec.port}"
+            where = bus.spec.path if bus.spec.path is not None else f"{bus.spec.kind}:{bus.spec.host}:{bus.spec.port}"
             notes = {"line": name, "endpoint": where, "began": began.isoformat(), "configuration": configuration}
             for word, value in notes.items():
                 transcript.note(word, str(value))

@@ -25,6 +25,10 @@ def open_line(spec: LineSpec, tags: Tags | None) -> FieldLine:
         from drivers.line.serial_port import open_serial  # pyserial only where a port is used
 
         return FieldLine(spec, open_serial)
+    if spec.kind == "local":
+        from drivers.line.machine import open_machine
+
+        return FieldLine(spec, open_machine)
     if tags is None:
         return FieldLine(spec, open_network)
     return TaggedLine(spec, open_network, tags)

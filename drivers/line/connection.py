@@ -20,7 +20,7 @@ log = logging.getLogger("fieldgate.line")
 
 REOPEN_S = 0.5
 """First wait before a lost port is opened again; a port must be polled 2 s after it is back (contract.md §3)."""
-REOPEN_MOST_S = {"serial": 1.0, "tcp": 2.0, "udp": 2.0, "tls": 2.0, "listen": 2.0}
+REOPEN_MOST_S = {"serial": 1.0, "tcp": 2.0, "udp": 2.0, "tls": 2.0, "listen": 2.0, "local": 2.0}
 """Longest wait: with the connect limit of 3 s a TCP instrument is found within the 5 s of contract.md §3."""
 RENEWED_S = 1.0
 """A connection that we gave up ourselves is opened again at once, if it has lasted at least this long."""

@@ -194,7 +194,7 @@ class FieldLine(Connection):
         self._give_up_when_dead()
 
     def _give_up_when_dead(self) -> None:
-        if self._unanswered >= DEAD_AFTER and self.spec.kind != "serial":
+        if self._unanswered >= DEAD_AFTER and self.spec.kind not in ("serial", "local"):
             self._drop(f"silent for {self._unanswered} requests")
 
     def _opened(self) -> None:

@@ -10,6 +10,7 @@ from drivers.profile import InstrumentSpec, LineSpec
 from drivers.simulator.asked import bus
 from drivers.simulator.behaviour import Scene, behaviour, scenes
 from drivers.simulator.hj212_instrument import Hj212Instrument
+from drivers.simulator.host_machine import machine
 from drivers.simulator.ports import Bus, PtyPort, Stream, TcpPort, UdpPort
 from drivers.simulator.speaking import Speaker, speaking
 from drivers.simulator.text_instrument import TextInstrument
@@ -45,6 +46,10 @@ async def simulate(
         simulated = {}
         for name, line in specs.items():
             here = [each for each in instruments if each.line == name]
+            if line.kind == "local":
+                acts = [(one, behaviour(one, places, seed)) for one in here]
+                simulated[name] = await machine(stack, line, acts, truth, now)
+                continue
             if (talkers := _talkers(line, here, places, seed, truth, now)) is not None:
                 simulated[name] = await speaking(stack, line, talkers, character_s(line))
                 continue

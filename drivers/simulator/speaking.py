@@ -76,7 +76,7 @@ async def speaking(stack: AsyncExitStack, line: LineSpec, speakers: Sequence[Spe
     port: PtyPort | TcpPort | Caller
     if line.kind == "serial":
         port = await stack.enter_async_context(PtyPort(Deaf(), Deaf, character_s))
-        moved = line.model_copy(update={"path": port.path})
+        moved = line.model_copy(update={"path": port.path, "parity": "none"})  # a pseudo-terminal takes none
     elif line.kind == "listen":
         moved = line.model_copy(update={"host": "127.0.0.1", "port": _free_port(), "allow": ()})
         assert moved.port is not None

@@ -120,7 +120,7 @@ def _print(site: "Site", well: "Sequence[LineLoad]", ill: "Sequence[LineLoad]", 
     out = console()
     for load, with_dead in zip(well, ill, strict=True):
         line = site.lines[load.line]
-        where = line.path if line.kind == "serial" else f"{line.kind} {line.host}:{line.port}"
+        where = line.path if line.path is not None else f"{line.kind} {line.host}:{line.port}"
         rate = f", {line.baudrate} baud" if line.kind == "serial" else ""
         out.print(f"[bold]line {load.line}[/bold]: {where}{rate}", soft_wrap=True)
         out.print(_sentence(load), soft_wrap=True)

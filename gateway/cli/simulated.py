@@ -22,6 +22,8 @@ def _line(settings: Mapping[str, Any], simulated: LineSpec) -> dict[str, Any]:
     kept = {key: value for key, value in settings.items() if key not in KINDS and key != "allow"}
     if simulated.kind == "serial":
         return {"serial": simulated.path, **_taken(kept)}
+    if simulated.kind == "local":
+        return {"local": simulated.path, **kept}
     return {simulated.kind: f"{simulated.host}:{simulated.port}", **kept}
 
 

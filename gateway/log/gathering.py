@@ -107,6 +107,7 @@ class Pending:
         self.lost = 0
         self._most = most_bytes
         self._on_lost = on_lost
+        self.window_lost: Callable[[Window], None] = lambda window: None
 
     def __bool__(self) -> bool:
         return bool(self.segments)
@@ -189,6 +190,8 @@ class Pending:
             self.losses.count(reading)
             self._on_lost(reading)
         self.losses.windows += len(segment.windows)
+        for window in segment.windows:
+            self.window_lost(window)
         segment.readings, segment.windows = [], []
         if not spare_events:
             self.losses.events += len(segment.events)

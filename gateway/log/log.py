@@ -148,6 +148,10 @@ class Log:
         """Call with each reading that had entered and could not be kept while commits failed."""
         self._writer.lost = call
 
+    def on_window_lost(self, call: Callable[[Window], None]) -> None:
+        """Call with each window that could not be kept while commits failed."""
+        self._writer.pending.window_lost = call
+
     async def replay(self, after_position: int) -> AsyncIterator[Batch]:
         """All sound batches beyond a position, in order, as they stand on disk. Ends early where it cannot be read at
         start: a disk that fails must not keep the gateway from polling."""

@@ -79,7 +79,8 @@ class NozzleBook:
         """Whether the controller says that its record is no longer fresh; never without that point."""
         if self._nozzle.fresh is None:
             return False
-        value = reading.sample.values[reading.points.index(self._nozzle.fresh.split("/")[1])]
+        point = self._nozzle.fresh.split("/")[1]
+        value = reading.sample.values[reading.points.index(point)] if point in reading.points else None
         return self._old if value is None else value != 0
 
     def _record(self, reading: Reading) -> tuple[list[float] | None, str]:
@@ -89,6 +90,8 @@ class NozzleBook:
         for source in (self._nozzle.fuel, self._nozzle.vapour, self._nozzle.seconds):
             if source is None:
                 continue
+            if source.split("/")[1] not in reading.points:
+                return None, flag  # a reading held back since before the configuration changed
             index = reading.points.index(source.split("/")[1])
             value = reading.sample.values[index]
             if value is None or isinstance(value, str):

@@ -91,6 +91,8 @@ class VapourRecovery:
             if book.instrument == reading.instrument:
                 book.look(reading, self._tell)
         for key, point in self._by_instrument.get(reading.instrument, ()):
+            if point not in reading.points:
+                continue  # a reading held back since before the configuration changed
             index = reading.points.index(point)
             value = reading.sample.values[index]
             if value is None or isinstance(value, str) or index in reading.sample.flags:

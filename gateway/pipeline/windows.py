@@ -70,6 +70,12 @@ class Windows:
         if one is not None:
             one.take_back(reading)
 
+    def lost(self, window: Window) -> None:
+        """A window that was told and then lost before its commit: it is told again, with the next rev."""
+        one = self._instruments.get(window.instrument)
+        if one is not None:
+            one.reopen(window.period, window.start_ms)
+
     def due(self, now_ms: int) -> list[Window]:
         """The windows to be told now, each once; put them in the next batch.
 
@@ -253,6 +259,12 @@ class _Instrument:
         rev = self._told[key] = self._told.get(key, -1) + 1
         self._settle(key, end)
         return Window(self._name, period, start, rev, self._values.of(period, start, end))
+
+    def reopen(self, period: str, start: int) -> None:
+        """Tell a window again, if what it counts is still remembered."""
+        hours = [hour for hour in self._hours.values() if hour.start <= start < hour.after]
+        if period == "1d" or any(hour.cells for hour in hours):
+            self._open[period, start] = window_bounds(period, start, self._zone)[1]
 
     def _settle(self, key: Key, end: int) -> None:
         """The window has nothing to tell until one of its minutes is touched again."""

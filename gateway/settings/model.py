@@ -134,9 +134,10 @@ FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 _SERIAL_KEYS = {"baudrate", "bytesize", "parity", "stopbits", "rs485"}
 _NETWORK_KEYS = {"in_flight", "connect_pause_s"}
 _TLS_KEYS = {"ca_file", "cert_file", "key_file"}
+_WIRE_KEYS = {"framing", "settle_s", "in_flight", "connect_pause_s", "request_pause_s"}
 _LISTENING_KEYS = {"allow", "connections", "idle_s"}
 _ASKING_KEYS = {"framing", "timeout_s", "settle_s", "in_flight", "connect_pause_s", "request_pause_s"}
-KINDS = ("serial", "tcp", "udp", "tls", "listen")
+KINDS = ("serial", "tcp", "udp", "tls", "listen", "local")
 """The keys of which each line has one."""
 
 
@@ -152,7 +153,7 @@ class GatewayKeys(Checked):
 
 
 class LineKeys(Checked):
-    """One serial port or network endpoint. Exactly one of serial, tcp, udp, tls, listen says which."""
+    """One serial port or network endpoint. Exactly one of serial, tcp, udp, tls, listen, local says which."""
 
     serial: FilePath | None = None
     """Serial port, best as /dev/serial/by-id/… so that it stays the same after re-plugging."""
@@ -164,6 +165,8 @@ class LineKeys(Checked):
     """`host:port` of a TLS endpoint (Modbus/TCP Security)."""
     listen: Endpoint | None = None
     """`address:port` of this machine on which instruments that speak unasked connect to the gateway."""
+    local: FilePath | None = None
+    """`/`: this machine itself (sensors of the host); another root of a file system for a simulated machine."""
     baudrate: Annotated[int, Field(ge=50, le=4_000_000)] = 9600
     """Bits per second; serial only."""
     bytesize: Literal[7, 8] = 8
@@ -211,6 +214,7 @@ class LineKeys(Checked):
         )
         odd |= given & {"ca_file", "cert_file", "key_file"} if kinds != ["tls"] else set()
         odd |= given & (_ASKING_KEYS if kinds == ["listen"] else _LISTENING_KEYS)
+        odd |= given & (_WIRE_KEYS if kinds == ["local"] else set())
         if odd:
             keys = ", ".join(sorted(key.removesuffix("_s") for key in odd))
             raise ValueError(f"{keys} means nothing on a {kinds[0]} line; remove it")

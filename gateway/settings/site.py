@@ -271,7 +271,7 @@ def line_spec(name: str, keys: LineKeys) -> LineSpec:
     pauses = ("connect_pause_s", "request_pause_s", "ca_file", "cert_file", "key_file")
     listening = ("allow", "connections", "idle_s")
     shared = {key: getattr(keys, key) for key in (*same, *pauses, *listening)}
-    return LineSpec(name=name, kind=kind, path=keys.serial, host=host, port=port, **shared)
+    return LineSpec(name=name, kind=kind, path=keys.serial or keys.local, host=host, port=port, **shared)
 
 
 def _hash(parts: Mapping[str, Any]) -> str:

@@ -52,7 +52,10 @@ def spec_of(name: str, folder: Path) -> InstrumentSpec:
     if keys.serial is not None:
         serial = ", ".join(f"{key}: {value}" for key, value in keys.serial.model_dump().items())
     address = json.dumps(1 if keys.address is None else keys.address)
-    path.write_text(SITE.format(profile=name, address=address, serial=serial), "utf-8")
+    text = SITE.format(profile=name, address=address, serial=serial)
+    if keys.protocol == "host":
+        text = text.replace(f"serial: /dev/none, {serial}", "local: /")
+    path.write_text(text, "utf-8")
     return load(path).instruments[0]
 
 

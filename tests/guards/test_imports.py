@@ -43,7 +43,7 @@ PURE = (
     "drivers.modbus.words", "drivers.modbus.numbers", "drivers.modbus.flags", "drivers.modbus.plan",
     "drivers.modbus.load", "drivers.written",
     "drivers.text", "drivers.hj212.frame", "drivers.hj212.message", "drivers.hj212.sm4", "drivers.hj212.source",
-    "drivers.hj212.values", "drivers.hj212.answers", "drivers.hj212.factors",
+    "drivers.hj212.values", "drivers.hj212.answers", "drivers.hj212.factors", "drivers.host.source",
     "drivers.airtime", "drivers.frames", "drivers.status", "drivers.values",
     "drivers.dlt645", "drivers.cjt188", "drivers.mbus", "drivers.sdi12.message", "drivers.sdi12.source",
     "drivers.bayern_hessen", "drivers.veeder_root",

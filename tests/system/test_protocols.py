@@ -22,12 +22,22 @@ GOOD: dict[str, dict[str, Any]] = {
     "gps": {"line": "gps", "profile": "position/nmea_gps", "address": "gps"},
     "voc": {"line": "voc", "profile": "generic/voc_printer", "address": "voc", "options": {"whole_from_start": True}},
     "bridge": {"line": "bridge", "profile": "generic/weighbridge_continuous", "address": "bridge"},
+    "box": {
+        "line": "box",
+        "profile": "generic/host_raspberry_pi",
+        "address": "box",
+        "points": [
+            {"id": "door", "gpio": "gpiochip0", "line": 17, "active_low": True},
+            {"id": "level", "iio": "ads1115", "channel": "in_voltage0", "unit": "mV"},
+        ],
+    },
     "cems": {"line": "cems", "profile": "boiler_cems/hj212_cems", "address": "CEMS1"},
     "logger": {"line": "loggers", "profile": "water/hj212_wastewater", "address": "MN1"},
     "hour": {"line": "loggers", "profile": "water/hj212_wastewater_hour", "address": "MN1"},
 }
 OWN_TIME = ("gps", "voc", "cems", "logger", "hour")
 LINES = {
+    "box": {"local": "/"},
     "cems": {"serial": "/dev/ttyUSB2", "baudrate": 115200},
     "loggers": {"listen": "127.0.0.1:7003"},
     "plc": {"tcp": "127.0.0.1:502"},

@@ -15,6 +15,7 @@ from gateway.batch import encode
 from gateway.domain.expression import parse
 from gateway.domain.functions import FUNCTIONS
 from gateway.domain.windows import LENGTHS_MS, SYSTEMS, WindowKeys, WindowRule
+from gateway.log.gathering import Pending
 from gateway.pipeline.window_values import MeansFormula, Windowed
 from gateway.pipeline.windows import KEPT_HOURS, Windows
 from gateway.reading import Reading, Window
@@ -251,6 +252,26 @@ def test_reading_lost_before_its_commit_is_taken_back_and_the_window_told_again(
     assert (minute.rev, values["n"], values["valid"], values["sum"], values["mean"]) == (1, 12, 12, 120.0, 10.0)
     assert values["max"] is None, "which value comes next to the lost extreme is not known"
     assert values["min"] == 10.0
+
+
+def test_window_lost_before_its_commit_is_told_again() -> None:
+    one = windows()
+    fill(one, MIDNIGHT, 60)
+    hour = one.due(MIDNIGHT + HOUR + 5000)[-1]
+    one.lost(hour)
+    (again,) = one.due(MIDNIGHT + HOUR + 6000)
+    assert (again.period, again.start_ms, again.rev, again.values) == ("1h", MIDNIGHT, 1, hour.values)
+
+
+def test_log_without_room_names_the_windows_that_it_lost() -> None:
+    lost: list[Window] = []
+    pending = Pending(most_bytes=64 * 1024, on_lost=lambda reading: None)
+    pending.window_lost = lost.append
+    told_windows = [Window("cems-1", "1m", start, 0, {}) for start in range(200)]
+    for one in told_windows:
+        pending.add_window(one)
+    assert lost
+    assert lost == told_windows[: len(lost)]
 
 
 # -- the clock
