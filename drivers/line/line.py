@@ -27,6 +27,8 @@ log = logging.getLogger("fieldgate.line")
 EXCHANGE_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SHORTEST_GAP_S = 0.00175
 """Quiet time above 19,200 baud (Modbus over Serial Line V1.02 §2.5.1.1); below it is 3.5 characters."""
+DOUBLES = 1.5
+"""A unit that was asked again and has answered is left alone for so many resending times, for its other answers."""
 DEAD_AFTER = 2
 """Timeouts in a row without one byte after which a network connection is given up as half-open."""
 MOST_BYTES = 4096
@@ -50,6 +52,9 @@ class FieldLine(Connection):
         self._gap_s = gap_s(spec)
         self._character_s = character_s(spec)
         self._last_byte_s = 0.0
+        self._resent = 0
+        self._doubling: tuple[Hashable, float] | None = None
+        """Unit that may answer once more, because it was asked more than once, and how long to leave it alone."""
         self._input = bytearray()
         self._request: Request | None = None
         self._answer: asyncio.Future[bytes] | None = None
@@ -93,6 +98,8 @@ class FieldLine(Connection):
         self._asked_s = 0.0
         try:
             gap_s = max(self._gap_s, request.pause_s, self.spec.request_pause_s)
+            if self._doubling is not None and request.unit == self._doubling[0]:
+                gap_s = max(gap_s, self._doubling[1])
             if request.frame and self._last_byte_s + gap_s > started_s:
                 await self._quiet(gap_s, request.timeout_s)
             return await self._ask(request)
@@ -138,7 +145,7 @@ class FieldLine(Connection):
             raise LineDown(self.state)  # lost while the line was quiet
         loop = self._loop
         del self._input[:]
-        self._heard = 0
+        self._heard = self._resent = 0
         answer: asyncio.Future[bytes] = loop.create_future()
         self._answer = answer
         self._echo = request.frame if self._echoes and request.frame else None
@@ -155,6 +162,7 @@ class FieldLine(Connection):
         finally:
             timer.cancel()
         self._unanswered = 0
+        self._doubling = (request.unit, DOUBLES * self._resent * (request.resend_s or 0.0)) if self._resent else None
         if self._character_s and request.reply_bytes:
             thought_s = max(0.0, self._last_byte_s - asked_s - request.reply_bytes * self._character_s)
             mean_s = self.response_s.get(request.unit, thought_s)
@@ -177,6 +185,7 @@ class FieldLine(Connection):
         if not self._input:
             self.faults["resent"] += 1
             self._send(request.frame, sent_s)
+            self._resent += 1
         self._loop.call_at(sent_s + request.resend_s, self._send_again, answer, request)
 
     def _timed_out(self, answer: "asyncio.Future[bytes]", request: Request, asked_s: float) -> None:

@@ -12,6 +12,8 @@ TIMEOUTS = 3
 """Default settling time in timeouts (contract.md §3)."""
 MARGIN = 1.5
 """A settling time is this much longer than the latest answer that was seen."""
+TELLING = 1.25
+"""A settling time that has grown by so much is told; an instrument that babbles makes it longer with every byte."""
 MOST = 4
 """Longest settling, in settling times as set: noise on a line must not keep its units silent for ever."""
 
@@ -19,7 +21,7 @@ MOST = 4
 class Settling:
     """The units of one line. `until` has those that settle or did so last; `late_s` how late each was at worst."""
 
-    __slots__ = ("_asked", "_base", "_longer", "late_s", "until")
+    __slots__ = ("_asked", "_base", "_longer", "_told", "late_s", "until")
 
     def __init__(self) -> None:
         self.until: dict[Hashable, float] = {}
@@ -27,6 +29,7 @@ class Settling:
         self._asked: dict[Hashable, float] = {}
         self._base: dict[Hashable, float] = {}
         self._longer: dict[Hashable, float] = {}
+        self._told: dict[Hashable, float] = {}
 
     def begin(self, unit: Hashable, asked_s: float, base_s: float) -> None:
         """The unit owes an answer to a question that ended at `asked_s`; `base_s` is its settling time as set."""
@@ -37,7 +40,7 @@ class Settling:
     def heard(self, unit: Hashable, now_s: float) -> float | None:
         """A byte or frame that may be its late answer: measure it, and let it settle on from here.
 
-        Returns its new settling time where this one has made it longer.
+        Returns its new settling time where it has become so much longer that people should know.
         """
         if unit not in self.until:
             return None
@@ -49,7 +52,11 @@ class Settling:
         settle_s = max(before_s, min(late_s * MARGIN, MOST * base_s))
         self._longer[unit] = settle_s
         self.until[unit] = min(now_s + settle_s, self._asked[unit] + MOST * base_s)
-        return settle_s if settle_s > before_s else None
+        told_s = self._told.get(unit)
+        if settle_s <= (base_s if told_s is None else TELLING * told_s):
+            return None
+        self._told[unit] = settle_s
+        return settle_s
 
     def at(self, now_s: float) -> list[Hashable]:
         """The units that settle now."""

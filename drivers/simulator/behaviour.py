@@ -97,7 +97,7 @@ def _anything(instrument: InstrumentSpec, point: Point, seed: int) -> Curve:
         return lambda t_s: name
     if kind == "bool" or getattr(point, "bit", None) is not None:
         return lambda t_s: chance(*key, int(t_s // 600)) < 0.05
-    if point.quantity == "state" or kind == "bits":
+    if point.quantity in ("state", "alarm") or kind == "bits":
         return lambda t_s: 0
     if point.unit in _COUNTERS or (point.quantity or "").endswith(_COUNTING):
         rate = 0.001 + 0.01 * chance(*key, "rate")

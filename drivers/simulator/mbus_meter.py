@@ -18,15 +18,18 @@ _DECOY = 0x7777_7777
 
 
 class MbusMeter:
-    """See Meter. `records_each` splits the records into telegrams."""
+    """See Meter. `records_each` splits the records into telegrams.
 
-    def __init__(self, shown: Readings, records_each: int = 1000, identity: str = "12345678-FGT-01-04") -> None:
+    A meter with a primary address is numbered like it; one that is selected has the number of its mask.
+    """
+
+    def __init__(self, shown: Readings, records_each: int = 1000) -> None:
         self._shown = shown
         spec = shown.instrument
         self._points = [point for point in spec.points if isinstance(point, MbusPoint)]
         own = frame.address(spec.address)
         self._primary = own.primary if own.mask is None and own.primary != frame.ANYBODY else 1
-        usual = frame.address(identity).mask
+        usual = frame.address(f"{self._primary:08d}-FGT-01-04").mask
         assert usual is not None
         self._identity = usual if own.mask is None else _filled(own.mask, usual)
         self._records_each = records_each

@@ -219,6 +219,7 @@ class Ear:
     def __init__(self, answers: dict[int, bytes]) -> None:
         self.sent: list[tuple[float, bytes]] = []
         self._answers = answers
+        self.answer: Callable[[bytes], bytes] | None = None
 
     async def open(self, spec, received, lost) -> "Ear":
         self._received = received
@@ -227,7 +228,9 @@ class Ear:
     def write(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()
         self.sent.append((loop.time(), data))
-        if (answer := self._answers.get(len(self.sent))) is not None:
+        if self.answer is not None:
+            loop.call_later(0.5, self._received, self.answer(data))
+        elif (answer := self._answers.get(len(self.sent))) is not None:
             loop.call_later(0.05, self._received, answer)
 
     def close(self) -> None:
@@ -249,6 +252,27 @@ def test_a_command_is_sent_three_times_within_the_timeout_and_not_more() -> None
 
     assert virtual_time.run(main({})) == ([0.0, 0.333, 0.667], 1.0, "timeout")
     assert virtual_time.run(main({2: b"3+1+2+3+4+5\r\n"})) == ([0.0, 0.333], 0.383, "ok")
+
+
+def test_the_second_answer_of_a_slow_adapter_is_not_taken_for_that_of_the_next_command() -> None:
+    """Every command is answered 0.5 s later, after it was sent a second time: twice, that is."""
+
+    async def main() -> tuple[list[bytes], dict]:
+        spec = probe()
+        one = sensor(spec)
+        ear = Ear({})
+        ear.answer = lambda data: one.answer(data)
+        line = FieldLine(LineSpec(name="l", kind="tcp", host="h", port=1, timeout_s=1.0), ear.open)
+        task = asyncio.create_task(line.run())
+        await line.wait_up(1.0)
+        found = values(spec, await made(spec, line).poll())
+        task.cancel()
+        assert line.faults["resent"] == 3
+        return [data for _, data in ear.sent], found
+
+    sent, found = virtual_time.run(main())
+    assert found == VALUES
+    assert sent == [b"3MC!", b"3MC!", b"3D0!", b"3D0!", b"3D1!", b"3D1!"]
 
 
 async def test_on_a_real_line_the_service_request_ends_the_wait() -> None:
