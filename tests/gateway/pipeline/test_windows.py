@@ -224,6 +224,16 @@ def test_late_sample_revises_its_minute_hour_and_day_and_no_other() -> None:
     assert [window.rev for window in one.due(MIDNIGHT + HOUR + MINUTE + 7000)] == [2, 2]
 
 
+def test_sample_that_comes_after_its_day_was_told_revises_the_day() -> None:
+    one = windows(keys("general", ("1h", "1d")))
+    fill(one, MIDNIGHT, 24 * 60)
+    (first,) = told(one, MIDNIGHT + DAY + 5000, "1d")
+    one.count(reading(MIDNIGHT + DAY - 30 * MINUTE + 1, 900.0))
+    hour, day = one.due(MIDNIGHT + DAY + 6000)
+    assert (hour.rev, hour.values["so2"]["n"], hour.values["so2"]["max"]) == (1, 721, 900.0)
+    assert (day.rev, day.values["so2"]["n"], day.values["so2"]["max"]) == (1, first.values["so2"]["n"] + 1, 900.0)
+
+
 def test_sample_later_than_the_minutes_remembered_is_told_and_changes_nothing() -> None:
     one = windows()
     for hour in range(KEPT_HOURS + 1):
