@@ -12,7 +12,7 @@ from drivers.line.transcript import Piece
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
 from drivers.scanning import Scan
 
-BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text", "hj212")
+BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text", "hj212", "host")
 """A protocol is named as its folder in drivers/; the folder's `protocol` module holds PROTOCOL."""
 
 
