@@ -7,7 +7,8 @@ order, so that whoever drives it can show progress and stop when the time is up.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drivers.contract import Line
+from drivers.contract import Line, Request
+from drivers.errors import BadReply, FieldError, LineDown, Refused
 from drivers.profile import LineSpec
 
 
@@ -32,3 +33,17 @@ class Step:
 
 Scan = Callable[[Line, LineSpec, Sequence[int | str]], AsyncIterator[Step]]
 """(line, its description, addresses or none for all that exist) -> a step for each."""
+
+
+async def tried(line: Line, request: Request) -> bytes | bool:
+    """The payload of an answer (empty for a refusal, which is one too); else whether noise came. Raises LineDown."""
+    try:
+        return await line.exchange(request)
+    except Refused:
+        return b""
+    except LineDown:
+        raise
+    except BadReply:
+        return True
+    except FieldError as error:
+        return "only" in error.detail

@@ -2,6 +2,7 @@
 
 from drivers.catalogue import Protocol, no_tags
 from drivers.cjt188.driver import driver, wire_s
+from drivers.cjt188.scan import scan
 from drivers.cjt188.source import Cjt188Options, Cjt188Point
 
-PROTOCOL = Protocol("cjt188", Cjt188Point, Cjt188Options, driver, no_tags, wire_s)
+PROTOCOL = Protocol("cjt188", Cjt188Point, Cjt188Options, driver, no_tags, wire_s, scan=scan)

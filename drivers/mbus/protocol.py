@@ -2,6 +2,7 @@
 
 from drivers.catalogue import Protocol, no_tags
 from drivers.mbus.driver import driver, wire_s
+from drivers.mbus.scan import scan
 from drivers.mbus.source import MbusOptions, MbusPoint
 
-PROTOCOL = Protocol("mbus", MbusPoint, MbusOptions, driver, no_tags, wire_s)
+PROTOCOL = Protocol("mbus", MbusPoint, MbusOptions, driver, no_tags, wire_s, scan=scan)

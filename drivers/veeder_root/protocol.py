@@ -2,6 +2,7 @@
 
 from drivers.catalogue import Protocol, no_tags
 from drivers.veeder_root.driver import driver, wire_s
+from drivers.veeder_root.scan import scan
 from drivers.veeder_root.source import VeederRootOptions, VeederRootPoint
 
-PROTOCOL = Protocol("veeder_root", VeederRootPoint, VeederRootOptions, driver, no_tags, wire_s)
+PROTOCOL = Protocol("veeder_root", VeederRootPoint, VeederRootOptions, driver, no_tags, wire_s, scan=scan)
