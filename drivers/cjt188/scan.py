@@ -1,4 +1,4 @@
-"""Which meter is alone on a line (read by wildcard, of whatever kind), or which of the given ones answer. Only reads."""
+"""Which meter is alone on a line (by wildcard, of whatever kind), or which of the given ones answer. Only reads."""
 
 from collections.abc import AsyncIterator, Sequence
 
