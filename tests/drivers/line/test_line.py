@@ -57,6 +57,11 @@ def played(wire: HandWire, test: Callable[[FieldLine], Awaitable[None]], **keys:
     return virtual_time.run(main())
 
 
+def about(expected: Any) -> Any:
+    """To the tenth of a millisecond: the loop's clock goes on by a hair at each step."""
+    return pytest.approx(expected, abs=1e-4)
+
+
 def now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -75,7 +80,7 @@ def test_answer_in_pieces_is_taken_when_it_is_whole() -> None:
     async def test(line: FieldLine) -> None:
         began_s = now()
         assert await line.exchange(ask()) == b"\0\x4d"
-        assert now() - began_s == pytest.approx(0.02 + 0.01 * 6)
+        assert now() - began_s == about(0.02 + 0.01 * 6)
 
     assert played(wire, test).faults == {}
 
@@ -100,7 +105,7 @@ def test_quiet_gap_before_a_request_is_the_longest_of_all_that_ask_for_one(
         await line.exchange(ask(**timing))
         heard_s = now()
         await line.exchange(ask(**timing))
-        assert wire.sent[1][0] - heard_s == pytest.approx(gap_s, abs=1e-6)
+        assert wire.sent[1][0] - heard_s == pytest.approx(gap_s, abs=1e-4)
 
     played(wire, test, **keys)
 
@@ -112,7 +117,7 @@ def test_stray_input_is_dropped_counted_and_waited_out() -> None:
         wire.hear(reply(5, 666))
         stray_s = now()
         assert await line.exchange(ask()) == b"\0\1"
-        assert wire.sent[0][0] - stray_s == pytest.approx(GAP_S)
+        assert wire.sent[0][0] - stray_s == about(GAP_S)
 
     assert played(wire, test).faults == {"noise": 1}
 
@@ -233,7 +238,7 @@ class TestSettling:
             assert error.cause == "settling"
             assert await line.exchange(ask(6)) == b"\0\6"  # others go on
             await asyncio.sleep(1.8)  # now it has come
-            assert line.lateness_s == {5: pytest.approx(2.5 - SENDING_S)}
+            assert line.lateness_s == {5: about(2.5 - SENDING_S)}
             error = await failing(line, ask(), Settling)
             assert "it has answered 2.5 s after a question" in error.why
             await asyncio.sleep(line.ready_at(5) - now())
@@ -251,7 +256,7 @@ class TestSettling:
                 await failing(line, ask(), NoReply)
                 asked_s = wire.sent[-1][0] + SENDING_S
                 await asyncio.sleep(2)
-                assert line.ready_at(5) == pytest.approx(asked_s + 2.5 + 1.5 * 2.5)
+                assert line.ready_at(5) == about(asked_s + 2.5 + 1.5 * 2.5)
                 await asyncio.sleep(line.ready_at(5) - now())
 
         with caplog.at_level(logging.WARNING):
@@ -271,7 +276,7 @@ class TestSettling:
             async def test(line: FieldLine, request: Request = request, settle_s: float = settle_s) -> None:
                 asked_s = now() + SENDING_S
                 await failing(line, request, NoReply)
-                assert line.ready_at(5) == pytest.approx(asked_s + settle_s)
+                assert line.ready_at(5) == about(asked_s + settle_s)
 
             played(wire, test, **keys)
 
@@ -322,10 +327,10 @@ def test_time_that_a_unit_thinks_is_measured_without_the_wires() -> None:
 
     async def test(line: FieldLine) -> None:
         await line.exchange(ask())
-        assert line.response_s == {5: pytest.approx(0.1)}
+        assert line.response_s == {5: about(0.1)}
         thinks_s[0] = 0.3
         await line.exchange(ask())
-        assert line.response_s == {5: pytest.approx(0.125)}
+        assert line.response_s == {5: about(0.125)}
         for _ in range(60):
             await line.exchange(ask())
         assert line.response_s == {5: pytest.approx(0.3, rel=0.01)}
@@ -340,7 +345,7 @@ class TestLimits:
         async def test(line: FieldLine) -> None:
             began_s = now()
             error = await failing(line, ask(first_byte_s=0.2), NoReply)
-            assert now() - began_s == pytest.approx(0.2 + SENDING_S)
+            assert now() - began_s == about(0.2 + SENDING_S)
             assert error.why == "timeout: no answer in 0.2 s"
             await asyncio.sleep(4)
             right = reply(5, 8)
@@ -376,7 +381,7 @@ class TestPort:
             began_s = now()
             error = await failing(line, ask(), LineDown)
             assert error.why == "line: /dev/bus: the adapter is gone"
-            assert now() - began_s == pytest.approx(0.1)
+            assert now() - began_s == about(0.1)
             await failing(line, ask(), LineDown)
 
         played(wire, test)
@@ -424,7 +429,7 @@ class TestPort:
             keeper = asyncio.create_task(line.run())
             began_s = now()
             assert await line.wait_up(5)
-            assert now() - began_s == pytest.approx(2.0)
+            assert now() - began_s == about(2.0)
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             assert not wire.is_open
@@ -440,11 +445,11 @@ def test_half_open_connection_is_given_up_after_two_timeouts_and_renewed_at_once
         began_s = now()
         await failing(line, ask(5), NoReply)
         await failing(line, ask(6), NoReply)
-        assert now() - began_s == pytest.approx(2.0)
+        assert now() - began_s == about(2.0)
         assert line.state == "h:1: silent for 2 requests, connecting anew"
         wire.answers = after(0.03, reply(7, 1))
         assert await line.exchange(ask(7)) == b"\0\1"  # waits for the new connection, and is no gap
-        assert now() - began_s == pytest.approx(2.03)
+        assert now() - began_s == about(2.03)
         assert len(wire.opened) == 2
 
     played(wire, test, kind="tcp", host="h", port=1, framing="rtu")

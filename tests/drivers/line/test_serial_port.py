@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
@@ -262,6 +263,7 @@ async def test_an_answer_that_came_while_the_machine_stalled_is_late_and_not_the
     time.sleep(line.ready_at(5) - asyncio.get_running_loop().time() + 0.01)  # the stall: nothing runs, nothing is read
     late = bytes([5, 3, 2, 0, 77])
     os.write(pair.master, late + crc16(late).to_bytes(2, "little"))
+    assert select.select([pair.slave], [], [], PATIENCE_S)[0]  # the kernel hands it over in its own time
     with pytest.raises(Settling, match="it has answered"):
         await line.exchange(ask)
     assert line.faults["noise"] + line.faults["late"] == 1
