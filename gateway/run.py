@@ -212,7 +212,7 @@ class Gateway:
                     for name, driver in bus.drivers.items()
                     if isinstance(driver, Listened)
                 ]
-                return Listener(bus.line, heard, self.clock, self.emit, self.tell)
+                return Listener(bus.line, heard, self.clock, self.emit, self.tell, self.log.committed)
             return Poller(
                 bus.line,
                 [polled(bus, instrument) for instrument in bus.drivers],

@@ -6,18 +6,28 @@ Memory is bounded by the hearing's longest message and one arrival. What is drop
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from drivers.contract import Heard, Hearing, Skip
 from drivers.errors import BadReply
 
 Said = Callable[[Heard], None]
 Reply = Callable[[bytes], None]
+Answer = Callable[[Callable[[], None]], None]
+"""Takes the sending of a reply, to be done when what it acknowledges is safe."""
+
+
+def at_once(send: Callable[[], None]) -> None:
+    """Nobody keeps what is heard: it is acknowledged as it comes."""
+    send()
 
 
 class Ear:
     """The input of one port or connection."""
 
-    def __init__(self, hearing: Hearing, faults: Counter[str], said: Said, reply: Reply) -> None:
+    def __init__(
+        self, hearing: Hearing, faults: Counter[str], said: Said, reply: Reply, answer: Answer = at_once
+    ) -> None:
         self.useful = 0
         """Messages of instruments that we know."""
         self.useless_bytes = 0
@@ -26,6 +36,7 @@ class Ear:
         self._faults = faults
         self._said = said
         self._reply = reply
+        self._answer = answer
         self._input = bytearray()
         self._joined = hearing.safe_start
         self._silence: asyncio.TimerHandle | None = None
@@ -81,7 +92,7 @@ class Ear:
                 self._faults[fault] += 1
             self._said(heard)
             if heard.reply:
-                self._reply(heard.reply)
+                self._answer(partial(self._reply, heard.reply))
 
     def _await_silence(self) -> None:
         if self._hearing.silence_s is None:

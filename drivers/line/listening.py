@@ -21,7 +21,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from drivers.contract import Heard, Hearing
 from drivers.errors import FieldError, LineDown
 from drivers.line.connection import Connection, Opener
-from drivers.line.ear import Ear
+from drivers.line.ear import Answer, Ear, at_once
 from drivers.line.line import EXCHANGE_BOUNDS_S
 from drivers.line.wire import Lost, Received, Wire
 from drivers.measure import Histogram
@@ -59,12 +59,14 @@ class ListeningLine(Connection):
         self.hearing = hearing
         self.said: list[Callable[[Heard], None]] = []
         """Who is told of everything that is heard."""
+        self.answer: Answer = at_once
+        """What is done with the acknowledgements."""
         self.connections: set[Peer] = set()
         self._ear: Ear | None = None
 
     def ear(self, reply: Callable[[bytes], None]) -> Ear:
         """The ear of a new stream."""
-        return Ear(self.hearing, self.faults, self._heard, reply)
+        return Ear(self.hearing, self.faults, self._heard, reply, lambda send: self.answer(send))
 
     def _heard(self, heard: Heard) -> None:
         for tell in self.said:

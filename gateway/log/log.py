@@ -135,6 +135,16 @@ class Log:
         self._writer.wake()
         await segment.committed.wait()
 
+    def committed(self) -> asyncio.Event:
+        """Set when no power cut can take back what was added last; call it right after adding, before anything else."""
+        waiting = self._writer.waiting
+        pending = waiting.aside if self.holding and waiting.aside.segments else waiting.pending
+        if pending.segments:
+            return pending.segments[-1].committed
+        done = asyncio.Event()
+        done.set()
+        return done
+
     def kept(self, name: str) -> tuple[int, bytes] | None:
         """What was kept last and the position it counts up to; `replay` goes on from there."""
         return self._writer.states.get(KEPT + name)

@@ -27,6 +27,8 @@ log = logging.getLogger("fieldgate.polling")
 GRACE_PERIODS = 0.5
 """Part of a period that a message may be late: more than any clock's drift, less than would hide a missing one."""
 NEVER_S = float("inf")
+MOST_UNSENT = 10_000
+"""Acknowledgements that wait for one commit: ten seconds of a thousand messages a second."""
 
 
 @dataclass(slots=True)
@@ -59,8 +61,12 @@ class Listener:
         clock: Clock,
         emit: Callable[[Reading], None],
         tell: Callable[[Event], None],
+        committed: Callable[[], asyncio.Event] | None = None,
     ) -> None:
-        """`instruments` are (id, driver, period in ms; 0: whenever it speaks)."""
+        """`instruments` are (id, driver, period in ms; 0: whenever it speaks).
+
+        `committed` gives what is set when the reading emitted last is on the disk: until then it is not acknowledged.
+        """
         self.line = line
         self.polls: Counter[tuple[str, str]] = Counter()
         self.lateness_seconds = Histogram(LATENESS_BOUNDS_S)
@@ -72,7 +78,13 @@ class Listener:
         self._clock = clock
         self._emit = emit
         self._tell = tell
+        self._committed = committed
+        self._safe: asyncio.Event | None = None  # of the reading emitted last
+        self._unsent: dict[asyncio.Event, list[Callable[[], None]]] = {}
+        self._sending: set[asyncio.Task[None]] = set()
         line.said.append(self._heard)
+        if committed is not None:
+            line.answer = self._answer
 
     async def run(self) -> None:
         """Watch for what does not come, until cancelled."""
@@ -150,6 +162,28 @@ class Listener:
             data = {"missed": beyond, "from": now_ms - (missed - 1) * period_ms, "to": now_ms - told * period_ms}
             self._tell(Event(now_ms, "polling.gap", data, one.instrument, level="warning"))
 
+    def _answer(self, send: Callable[[], None]) -> None:
+        """Acknowledge when what was heard is committed: who has an acknowledgement may forget his data."""
+        safe = self._safe
+        if safe is None or safe.is_set():
+            send()
+        elif safe in self._unsent:
+            if len(self._unsent[safe]) < MOST_UNSENT:  # what is not acknowledged comes again
+                self._unsent[safe].append(send)
+        else:
+            self._unsent[safe] = [send]
+            task = asyncio.create_task(self._send(safe), name=f"acknowledgements of line {self.line.name}")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _send(self, safe: asyncio.Event) -> None:
+        try:
+            await safe.wait()
+        finally:
+            unsent = self._unsent.pop(safe)
+        for send in unsent:
+            send()
+
     def _why(self, one: Expected) -> str:
         if not self.line.up:
             return f"line: {self.line.state}"
@@ -162,3 +196,5 @@ class Listener:
     def _hand_on(self, reading: Reading) -> None:
         self.polls[reading.instrument, reading.sample.result] += 1
         self._emit(reading)
+        if self._committed is not None:
+            self._safe = self._committed()

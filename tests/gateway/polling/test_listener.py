@@ -33,6 +33,7 @@ class Line:
         self.state = "up"
         self.hearing = Hearing(last_only)
         self.said: list[Callable[[Heard], None]] = []
+        self.answer: Callable[[Callable[[], None]], None] = lambda send: send()
 
     def say(self, value: float | None, instrument: str = "scale") -> None:
         sample = Sample((value,)) if value is not None else None
@@ -43,6 +44,7 @@ class Line:
 class Site:
     def __init__(self, every_s: float = 1.0, last_only: bool = False) -> None:
         self.line = Line(last_only)
+        self.commit = asyncio.Event()
         self.readings: list[Reading] = []
         self.events: list[Event] = []
         self.clock = virtual_time.VirtualClock()
@@ -57,6 +59,7 @@ class Site:
             self.clock,
             self.readings.append,
             self.events.append,
+            lambda: self.commit,
         )
 
     def values(self) -> list[object]:
@@ -182,3 +185,27 @@ def test_reading_on_command_is_the_next_message() -> None:
             await site.listener.between(lambda: asyncio.sleep(0))
 
     lived(Site, says)
+
+
+def test_nothing_is_acknowledged_before_it_is_committed() -> None:
+    sent: list[str] = []
+
+    async def says(site: Site) -> None:
+        site.line.answer(lambda: sent.append("heartbeat"))
+        assert sent == ["heartbeat"]  # nothing waits for a commit
+        site.line.say(1)
+        site.line.answer(lambda: sent.append("first"))
+        site.line.answer(lambda: sent.append("repeat"))
+        await asyncio.sleep(5.0)
+        assert sent == ["heartbeat"]
+        before, site.commit = site.commit, asyncio.Event()
+        before.set()
+        site.line.say(2)
+        site.line.answer(lambda: sent.append("second"))
+        await asyncio.sleep(1.0)
+        assert sent == ["heartbeat", "first", "repeat"]
+        site.commit.set()
+        await asyncio.sleep(1.0)
+        assert sent[-1] == "second"
+
+    lived(lambda: Site(every_s=60.0), says)
