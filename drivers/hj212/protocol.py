@@ -5,6 +5,7 @@ from drivers.hj212.check import listens, problems
 from drivers.hj212.driver import Hj212Driver
 from drivers.hj212.listening import Hj212Hearing
 from drivers.hj212.recorded import RecordedLine
+from drivers.hj212.scan import scan
 from drivers.hj212.source import Hj212Options, Hj212Point
 
 PROTOCOL = Protocol(
@@ -17,4 +18,5 @@ PROTOCOL = Protocol(
     listens=listens,
     hearing=Hj212Hearing,
     replayed=RecordedLine,
+    scan=scan,
 )

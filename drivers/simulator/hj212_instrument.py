@@ -19,6 +19,8 @@ from drivers.simulator.truth import Truth
 
 Mischief = Callable[[bytes, bytes], Iterable[Act]]
 """(request, right answer) -> what goes on the wire instead: drivers/simulator/message_faults.py."""
+ASK_TIME = "1011"
+"""Every sender tells its time."""
 MOST_AREA = 950
 """Bytes of a data area (HJ 212-2017 table 2); what does not fit is sent in parts."""
 
@@ -84,6 +86,9 @@ class Hj212Instrument:
         at = asked if asked is not None else self._clock.written(self._now())
         taken = framed(written(fields, "QnRtn=1"), self.options.crc)
         done = framed(written({**fields, "CN": "9012"}, "ExeRtn=1"), self.options.crc)
+        if request.cn == ASK_TIME:
+            told = written({**fields, "ST": self.options.system, "CN": ASK_TIME}, f"SystemTime={at}")
+            return [taken, framed(told, self.options.crc), done]
         return [taken, *self.uploads(at, answer=False), done]
 
     def _next_qn(self) -> str:
@@ -139,6 +144,8 @@ class Hj212Bus:
     def acts(self, question: Message, stream: Any) -> Iterable[Act]:
         """What the line does about one request; what nobody is meant by stays silent."""
         one = self._instruments.get((question.mn, question.cn))
+        if question.cn == ASK_TIME:
+            one = next((each for each in self._instruments.values() if each.mn == question.mn), None)
         if one is None:
             return ()
         answer = b"".join(one.answers(question))

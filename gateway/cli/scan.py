@@ -61,7 +61,7 @@ def command(
         usage(f"{out} is there already; nothing is ever overwritten")
     try:
         budget_s = durations.seconds(budget)
-        only = _addresses(addresses)
+        only = _addresses(addresses, named=protocol == "hj212")
     except ValueError as error:
         usage(str(error))
     line = line.model_copy(update={"settle_s": 0.0})
@@ -86,8 +86,10 @@ def command(
     raise typer.Exit(0 if found else 1)
 
 
-def _addresses(text: str | None) -> list[int | str]:
-    """`1-32,161` as numbers. Raises ValueError."""
+def _addresses(text: str | None, named: bool = False) -> list[int | str]:
+    """`1-32,161` as numbers; `named`: addresses are names (MNs), however they look. Raises ValueError."""
+    if named:
+        return [part.strip() for part in (text or "").split(",") if part.strip()]
     found: list[int | str] = []
     for part in text.split(",") if text else ():
         first, dash, last = part.strip().partition("-")

@@ -12,6 +12,7 @@ from drivers.hj212.driver import Hj212Driver
 from drivers.hj212.frame import framed
 from drivers.hj212.message import Message, written
 from drivers.hj212.recorded import RecordedLine
+from drivers.hj212.scan import scan
 from drivers.line import open_line
 from drivers.line.transcript import Transcript, read
 from drivers.profile import InstrumentSpec, LineSpec
@@ -169,3 +170,15 @@ async def test_recording_is_asked_again_whatever_its_numbers_and_periods_were() 
     again = Hj212Driver(spec, line, line_spec, now=lambda: NOW_S + 86_400 * 30)
     assert await again.poll() == was
     assert (await again.poll()).result == "line"
+
+
+async def test_scan_hears_the_sender_that_is_there_and_no_other() -> None:
+    def say(question: Message, one: Hj212Instrument) -> bytes:
+        return b"".join(act.data for act in Hj212Bus([one]).acts(question, None) if isinstance(act, Send))
+
+    async with polling(sender(), say) as (driver, _):
+        line = driver._line
+        spec = LineSpec(name="line", kind="tcp", host="127.0.0.1", port=1, timeout_s=0.3)
+        steps = [step async for step in scan(line, spec, ["MN9", "MN1"])]
+        assert [step async for step in scan(line, spec)] == []
+    assert [(step.address, step.heard is not None) for step in steps] == [("MN9", False), ("MN1", True)]
