@@ -189,9 +189,14 @@ class Gateway:
         """Every event on its way into the log."""
         self.log.add_event(event)
 
-    def _hindrance(self) -> str | None:
-        trouble = self.log.trouble
-        return None if trouble is None else f"the log cannot be written: {trouble}; what is in memory would be lost"
+    async def _hindrance(self) -> str | None:
+        """A reload closes the log: where commits fail at this moment, that would lose what is in memory."""
+        if self.log.trouble is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_COMMIT_S):
+                    await self.log.save("reload", self.site.hash.encode())
+                return None
+        return f"the log cannot be written: {self.log.trouble or 'no answer'}; what is in memory would be lost"
 
     # -- what the parts are -------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from gateway.settings import SettingsError, Site
@@ -15,6 +15,10 @@ class Hindered(Exception):
     """The configuration cannot be changed now; the text says why."""
 
 
+async def _none() -> None:
+    return None
+
+
 class Told:
     """SIGTERM and SIGINT end it, SIGHUP reads the site file again; a wrong file changes nothing."""
 
@@ -23,7 +27,7 @@ class Told:
         self.ended = asyncio.Event()
         self.next_site: Site | None = None
         self.refused: Callable[[SettingsError], None] = lambda error: None
-        self.hindrance: Callable[[], str | None] = lambda: None
+        self.hindrance: Callable[[], Awaitable[str | None]] = _none
         """Why no other configuration can take over now."""
         self._reloading: asyncio.Task[None] | None = None
 
@@ -47,7 +51,7 @@ class Told:
 
         Raises Hindered while that would lose something.
         """
-        if (why := self.hindrance()) is not None:
+        if (why := await self.hindrance()) is not None:
             raise Hindered(why)
         site = await asyncio.to_thread(self._load)
         if not self.ended.is_set():
