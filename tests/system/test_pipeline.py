@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from gateway.domain.windows import WindowKeys
 from tests.fakes.faketime import ahead_by, until_midnight
 from tests.gateway.pipeline.slow_windows import starts, window
 from tests.peers.pymodbustcp import pymodbustcp
 from tests.system.harness import Fieldgate, Mosquitto, Subscriber, look_at, readings, until, write_site
 from tests.system.sites import counters, local
+
+pytestmark = pytest.mark.timeout(240)  # processes are started several times, on a machine that may be busy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 EVERY_MS = 250
