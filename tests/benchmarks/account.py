@@ -33,6 +33,8 @@ class Account:
     interval_ms: Numbers
     first_s: Numbers
     """When each delivered reading of the window came, in Unix seconds."""
+    lost_s: Numbers
+    """When each lost reading was served, in Unix seconds."""
 
     def latency(self, share: float) -> float:
         """Milliseconds from the answer to the subscriber, at that share (0 to 100) of the readings."""
@@ -72,6 +74,7 @@ def account(gateway: Gateway, load: Load, served: Path, feed: Path, begin_s: flo
         latency_ms=latency_ms[mine],
         interval_ms=np.concatenate(intervals),
         first_s=came_s[mine],
+        lost_s=begin_s + _since(np.setdiff1d(wanted, unique) & ((1 << 24) - 1), begin_s, cycle) / 1000,
     )
 
 

@@ -11,7 +11,7 @@ import orjson
 from tests.benchmarks import shared
 from tests.benchmarks.process import Process
 from tests.benchmarks.scene import Scene
-from tests.system.harness import free_port, write_site
+from tests.system.harness import free_port, plain, write_site
 
 Values = Iterable[tuple[int, int, list[Any]]]
 """Device, first point, and the values of that point and those behind it."""
@@ -22,6 +22,8 @@ class Gateway(Protocol):
 
     name: str
     topic: str
+    written_as: str
+    """How mosquitto_sub writes a message down: as text (%p) or in hex (%x)."""
 
     def start(self, scene: Scene) -> Process:
         """Start it in this scene."""
@@ -38,6 +40,7 @@ class Fieldgate:
     def __init__(self, commit_every: str = "100ms", in_flight: int = 1, uvloop: bool = False, **log: Any) -> None:
         self.name = "fieldgate"
         self._log = {"commit_every": commit_every, **log}
+        self.written_as = "%x" if log.get("compression") else "%p"
         self._in_flight = in_flight
         self._module = "tests.benchmarks.with_uvloop" if uvloop else "gateway"
         self.health_port = 0
@@ -45,16 +48,28 @@ class Fieldgate:
     def start(self, scene: Scene) -> Process:
         """See Gateway."""
         self.health_port = free_port()
-        site = write_site(scene.folder / "site.yaml", self.site(scene))
+        site = self.written(scene)
         return Process([sys.executable, "-m", self._module, "run", str(site)], scene.folder / "gateway.said")
+
+    def written(self, scene: Scene) -> Path:
+        """The site file, and beside it the profile of the farm's instruments."""
+        points = [
+            {"id": f"p{at}", "table": "holding", "address": 2 * at, "type": "float32"}
+            for at in range(scene.load.points)
+        ]
+        folder = scene.folder / "profiles" / "bench"
+        folder.mkdir(parents=True, exist_ok=True)
+        profile = {
+            "title": "Farm", "maker": "bench", "model": "floats", "protocol": "modbus", "points": points,
+            "sources": ["tests/benchmarks/farm"], "confidence": "code",
+        }  # fmt: skip
+        (folder / "floats.yaml").write_text(json.dumps(profile), "utf-8")
+        return write_site(scene.folder / "site.yaml", self.site(scene))
 
     def site(self, scene: Scene) -> dict[str, Any]:
         """The site file's content."""
         load = scene.load
         period = f"{round(load.period_s * 1000)}ms"
-        points = [
-            {"id": f"p{at}", "table": "holding", "address": 2 * at, "type": "float32"} for at in range(load.points)
-        ]
         numbered = {"in_flight": self._in_flight} if self._in_flight > 1 else {}
         return {
             "gateway": {"id": "bench", "timezone": "Asia/Shanghai"},
@@ -63,8 +78,7 @@ class Fieldgate:
                 for device in range(load.devices)
             },
             "instruments": [
-                {"id": f"d{device}", "line": f"l{device}", "protocol": "modbus", "address": 1, "every": period,
-                 "points": points}
+                {"id": f"d{device}", "line": f"l{device}", "profile": "bench/floats", "address": 1, "every": period}
                 for device in range(load.devices)
             ],
             "uplinks": {"city": {"mqtt": f"mqtt://127.0.0.1:{scene.broker.port}"}},
@@ -75,7 +89,8 @@ class Fieldgate:
     def values(self, topic: str, payload: bytes) -> Values:
         """See Gateway."""
         if topic.endswith(("/data", "/backfill")):
-            for sample in orjson.loads(payload)["samples"]:
+            body = payload if payload[:1] == b"{" else plain(bytes.fromhex(payload.decode()))
+            for sample in orjson.loads(body)["samples"]:
                 yield int(sample["instrument"][1:]), 0, list(sample["values"].values())
 
 
@@ -83,6 +98,7 @@ class Yardstick:
     """ref_gw.py of the shared benchmark: `lib` on the usual libraries, `raw` on uvloop and frames made by hand."""
 
     topic = "gw/#"
+    written_as = "%p"
 
     def __init__(self, mode: str, tick_s: float = 0.1) -> None:
         self.name = f"ref-{mode}"

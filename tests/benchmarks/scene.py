@@ -54,7 +54,7 @@ class Broker:
 class Scene:
     """Instruments, broker and subscriber for one gateway, in `folder`."""
 
-    def __init__(self, folder: Path, load: Load, topic: str) -> None:
+    def __init__(self, folder: Path, load: Load, topic: str, written_as: str = "%p") -> None:
         self.folder, self.load = folder, load
         self.base_port = _ports(load.devices)
         self.served_file = folder / "served.bin"
@@ -62,7 +62,7 @@ class Scene:
         self.broker = Broker(folder / "broker")
         self.subscriber = Process(
             ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.broker.port), "-q", "1", "-c", "-i", "measuring",
-             "-t", topic, "-F", "%U %t %p"],
+             "-t", topic, "-F", f"%U %t {written_as}"],
             self.feed_file,
         )  # fmt: skip
         self.farm = Process(self._farm_command(), folder / "farm.said")
@@ -71,8 +71,8 @@ class Scene:
     def _farm_command(self) -> list[str]:
         ports = [str(self.base_port), str(self.load.devices)]
         if self.load.decimals:
-            return [str(shared.compiled(shared.OWN_FARM, self.folder)), *ports, str(self.served_file)]
-        program = shared.compiled(shared.BENCH / "farm" / "farm.c", self.folder)
+            return [str(shared.compiled(shared.OWN_FARM, self.folder.parent)), *ports, str(self.served_file)]
+        program = shared.compiled(shared.BENCH / "farm" / "farm.c", self.folder.parent)
         return [str(program), *ports, "--log", str(self.served_file)]
 
     def heard(self) -> bool:
@@ -86,10 +86,10 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(folder: Path, load: Load, topic: str) -> Iterator[Scene]:
+def scene(folder: Path, load: Load, topic: str, written_as: str = "%p") -> Iterator[Scene]:
     """A running scene."""
     folder.mkdir(parents=True)
-    made = Scene(folder, load, topic)
+    made = Scene(folder, load, topic, written_as)
     try:
         yield made
     finally:

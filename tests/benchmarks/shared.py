@@ -18,8 +18,10 @@ def is_there() -> bool:
 
 
 def compiled(source: Path, folder: Path) -> Path:
-    """The program made from one C file."""
+    """The program made from one C file, in `folder`; made once."""
     program = folder / source.stem
+    if program.exists():
+        return program
     subprocess.run(["cc", "-O2", "-Wall", "-o", str(program), str(source)], check=True)
     return program
 

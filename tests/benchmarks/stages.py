@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.gateways import Fieldgate
-from tests.benchmarks.measure import workspace
+from tests.benchmarks.measure import START_S, workspace
 from tests.benchmarks.process import Process
 from tests.benchmarks.scene import Load, scene
-from tests.system.harness import free_port, until, write_site
+from tests.system.harness import free_port, until
 
 
 def main() -> None:
@@ -29,11 +29,11 @@ def main() -> None:
     gateway.health_port = free_port()
     with workspace() as folder, scene(folder / "scene", load, gateway.topic) as around:
         out = folder / "stages.json"
-        site = write_site(folder / "site.yaml", gateway.site(around))
+        site = gateway.written(around)
         command = [sys.executable, "-m", "tests.benchmarks.with_stages", str(out), "run", str(site)]
         process = Process(command, folder / "said")
         try:
-            until(lambda: around.heard() and out.exists(), "the first message")
+            until(lambda: around.heard() and out.exists(), "the first message", START_S)
             time.sleep(4)  # the measuring itself
             first, first_s = _read(out)
             time.sleep(chosen.seconds)

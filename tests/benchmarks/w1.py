@@ -8,7 +8,8 @@ import argparse
 from statistics import median
 
 from tests.benchmarks.gateways import Fieldgate, Gateway, Yardstick
-from tests.benchmarks.measure import Figures, measure, workspace
+from tests.benchmarks.measure import Figures, workspace
+from tests.benchmarks.pairs import alternating
 from tests.benchmarks.scene import Load
 
 COMMITS = (("100ms", 0.1), ("5ms", 0.005))
@@ -41,14 +42,10 @@ def main() -> None:
 
 
 def take_turns(sides: list[Gateway], load: Load, turns: int, warm_s: float, seconds: float) -> dict[str, list[Figures]]:
-    """Every gateway in turn, again and again; each has another first place in its turn."""
-    found: dict[str, list[Figures]] = {side.name: [] for side in sides}
+    """The figures of each gateway by its name."""
     with workspace() as folder:
-        for turn in range(turns):
-            shift = turn % len(sides)
-            for side in sides[shift:] + sides[:shift]:
-                found[side.name].append(measure(side, load, folder / f"{side.name}-{turn}", warm_s, seconds))
-    return found
+        found = alternating(sides, load, folder, pairs=turns, warm_s=warm_s, seconds=seconds)
+    return {side.name: runs for side, runs in zip(sides, found, strict=True)}
 
 
 def table(found: dict[str, list[Figures]]) -> str:
