@@ -1,16 +1,19 @@
-"""A sample of `python -m tests.fuzz_modbus`."""
+"""A sample of `python -m tests.fuzz_modbus`: 100,000 inputs in four parts, so that none is long on a slow machine."""
 
 import random
 
+import pytest
+
 from tests.fuzz_modbus import run
 
-SAMPLE = 100_000
+SAMPLE = 25_000
 
 
-def test_garbage_ends_only_in_declared_errors() -> None:
+@pytest.mark.parametrize("part", range(4))
+def test_garbage_ends_only_in_declared_errors(part: int) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
-    print(f"seed {seed}")
+    print(f"part {part}, seed {seed}")
     # a slow machine is no fault of the codec: ten times the command's bound here
     result = run(SAMPLE, seed, slowest_s=0.1)
     assert result.frames == SAMPLE
-    assert min(result.outcomes[kind] for kind in ("whole", "crc", "exception", "wrong_function", "more")) > 100
+    assert min(result.outcomes[kind] for kind in ("whole", "crc", "exception", "wrong_function", "more")) > 25
