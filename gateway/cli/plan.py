@@ -77,12 +77,14 @@ def _loads(site: "Site", dead: frozenset[str]) -> "list[LineLoad]":
     """Every line that has Modbus instruments."""
     from drivers.modbus.load import line_load
     from drivers.modbus.plan import plan_instrument
+    from drivers.profile import line_for
 
     loads = []
     for name, line in site.lines.items():
         specs = [spec for spec in site.instruments if spec.line == name and spec.protocol == "modbus"]
         if specs:
-            loads.append(line_load(line, [(spec, plan_instrument(spec, line)) for spec in specs], dead))
+            plans = [(spec, plan_instrument(spec, line_for(spec, line))) for spec in specs]
+            loads.append(line_load(line, plans, dead))
     return loads
 
 
@@ -105,13 +107,28 @@ def _problems(site: "Site", loads: "Sequence[LineLoad]") -> "list[Problem]":
     return found
 
 
-def _unplanned(site: "Site") -> list[dict[str, str]]:
-    """Instruments whose protocol does not plan block reads."""
-    return [
-        {"instrument": spec.id, "line": spec.line, "protocol": spec.protocol}
-        for spec in site.instruments
-        if spec.protocol != "modbus"
-    ]
+def _unplanned(site: "Site") -> list[dict[str, Any]]:
+    """Instruments whose protocol does not plan block reads: what a poll takes on the wire, and of the line's time.
+
+    Where instruments of one line have serial settings of their own, the switch to them is part of it.
+    """
+    from drivers import catalogue
+    from drivers.airtime import switch_s
+    from drivers.profile import line_for
+
+    switched = {spec.line for spec in site.instruments if spec.serial is not None}
+    found: list[dict[str, Any]] = []
+    for spec in site.instruments:
+        if spec.protocol == "modbus":
+            continue
+        row: dict[str, Any] = {"instrument": spec.id, "line": spec.line, "protocol": spec.protocol}
+        line = line_for(spec, site.lines[spec.line])
+        wire_s = catalogue.protocol(spec.protocol).wire_s
+        if wire_s is not None:
+            poll_s = wire_s(spec, line) + (switch_s(line) if spec.line in switched else 0.0)
+            row |= {"wire_s": poll_s, "load": poll_s / spec.every_s if spec.every_s else None}
+        found.append(row)
+    return found
 
 
 def _print(site: "Site", well: "Sequence[LineLoad]", ill: "Sequence[LineLoad]", dead: frozenset[str]) -> None:
@@ -133,6 +150,10 @@ def _print(site: "Site", well: "Sequence[LineLoad]", ill: "Sequence[LineLoad]", 
         out.print()
     for one in _unplanned(site):
         words = f"{one['instrument']} on line {one['line']} speaks {one['protocol']}, which has no block reads to plan"
+        if one.get("wire_s") is not None:
+            words += f"; a poll takes {one['wire_s'] * 1000:.0f} ms on the wire"
+        if one.get("load") is not None:
+            words += f", {one['load']:.1%} of the line's time"
         out.print(words, soft_wrap=True)
 
 

@@ -147,7 +147,8 @@ async def _scan(
                     out.print("the time is up and something is left; a longer --budget tries it", soft_wrap=True)
                     return
 
-        for several in (only,) if only else (USUAL, ()):
+        # unit numbers are Modbus's; other protocols know themselves what there is to try
+        for several in (only,) if only else (USUAL, ()) if protocol == "modbus" else ((),):
             for spec in settings:
                 async with opened(spec) as line:
                     await sweep(line, spec, several)

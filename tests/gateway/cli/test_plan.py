@@ -77,3 +77,27 @@ def test_every_shipped_site_can_be_planned() -> None:
     ended = fieldgate("plan", SITES / "water_station.yaml", "--json")
     assert ended.code == 0
     assert {line["line"] for line in ended.json["lines"]} == {"probes", "cabinet"}
+
+
+SHARED = """\
+gateway: {id: demo-1}
+lines:
+  bus: {serial: /dev/ttyUSB9, baudrate: 9600}
+instruments:
+  - {id: plc, line: bus, profile: generic/pressure_transmitter, address: 1, every: 5s}
+  - {id: meter, line: bus, profile: energy/dlt645_single_phase, address: 7, every: 15sOWN}
+"""
+
+
+def test_plan_counts_what_other_protocols_and_the_switch_of_serial_settings_take(tmp_path: Path) -> None:
+    plain, switched = tmp_path / "plain.yaml", tmp_path / "switched.yaml"
+    plain.write_text(SHARED.replace("OWN", ""), "utf-8")
+    switched.write_text(SHARED.replace("OWN", ", serial: {parity: even}"), "utf-8")
+    one, two, words = together(("plan", plain, "--json"), ("plan", switched, "--json"), ("plan", switched))
+    (alone,), (with_switch,) = one.json["unplanned"], two.json["unplanned"]
+    assert alone["protocol"] == "dlt645"
+    assert alone["load"] == pytest.approx(alone["wire_s"] / 15)
+    # 11 instead of 10 bits a character, 10 ms for the port, and 3.5 characters of quiet
+    assert with_switch["wire_s"] == pytest.approx(alone["wire_s"] * 1.1 + 0.01 + 3.5 * 11 / 9600)
+    assert "speaks dlt645" in words.out
+    assert "of the line's time" in words.out
