@@ -135,7 +135,7 @@ def shown(line: "LineSpec") -> str:
 
 
 @asynccontextmanager
-async def opened(line: "LineSpec") -> "AsyncIterator[FieldLine]":
+async def opened(line: "LineSpec", protocol: str = "modbus") -> "AsyncIterator[FieldLine]":
     """The line, up. Ends with exit 1 and the reason when it does not come up."""
     import asyncio
     import logging
@@ -144,7 +144,7 @@ async def opened(line: "LineSpec") -> "AsyncIterator[FieldLine]":
     from drivers.line import open_line
 
     logging.getLogger("fieldgate.line").setLevel(logging.ERROR)  # the tool itself says what is wrong
-    found = open_line(line, catalogue.protocol("modbus").tags(line))
+    found = open_line(line, catalogue.protocol(protocol).tags(line))
     running = asyncio.create_task(found.run(), name="line")
     try:
         if not await found.wait_up(OPENING_LIMIT_S):

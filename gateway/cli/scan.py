@@ -150,7 +150,7 @@ async def _scan(
         # unit numbers are Modbus's; other protocols know themselves what there is to try
         for several in (only,) if only else (USUAL, ()) if protocol == "modbus" else ((),):
             for spec in settings:
-                async with opened(spec) as line:
+                async with opened(spec, protocol) as line:
                     await sweep(line, spec, several)
                     if found and several is USUAL:
                         await sweep(line, spec, [one for one in range(1, 248) if one not in USUAL])
