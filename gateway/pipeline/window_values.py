@@ -50,8 +50,7 @@ class WindowValues:
         if period == "1d":
             part, rule, parts = self._day(start, end), self._day_rule, (end - start) // HOUR_MS
         elif period == "1m":
-            cell = self._cells(start, end)[0]
-            part, rule, parts = Part(cell.polls, cell.tallies, [[] for _ in self._points]), self._minute_rule, 1
+            part, rule, parts = self._minutes(start, end), self._minute_rule, 1
         else:
             part, rule, parts = self._minutes(start, end), self._hour_rule, (end - start) // MINUTE_MS
         values = {

@@ -409,6 +409,16 @@ def test_kept_state_of_a_later_release_is_refused() -> None:
         windows().restore(b'{"v":2}')
 
 
+def test_open_window_whose_minutes_are_gone_from_a_state_is_told_empty_and_stops_nothing() -> None:
+    one = windows()
+    fill(one, MIDNIGHT, 1)
+    kept = orjson.loads(one.state())
+    kept["instruments"]["cems-1"]["hours"] = []
+    after = windows()
+    after.restore(orjson.dumps(kept))
+    assert {window.period: window.values for window in after.due(MIDNIGHT + 2 * DAY)} == {"1m": {}, "1h": {}, "1d": {}}
+
+
 def test_points_that_came_or_went_with_a_new_configuration_do_not_spoil_the_others() -> None:
     one = windows(keys("general"))
     fill(one, MIDNIGHT, 1, per_minute=6)
