@@ -16,12 +16,12 @@ HEALED_S = 30.0
 
 def kills(on: Setting, count: int, chance: random.Random, told: Callable[[str], None]) -> None:
     """Kill or stop the broker and start it again, for a moment or longer, in the middle of what is being sent."""
+    connects = 0
     for number in range(count):
         if chance.random() < 0.8:
             on.live_again()
             time.sleep(chance.uniform(0.0, 0.3))
         else:  # in the middle of the connection, the birth or the backlog of the last time
-            connects = len(on.tap.connects)
             until(lambda n=connects: len(on.tap.connects) > n, "a new connection")
             time.sleep(chance.uniform(0.0, 0.02))
         how = chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
@@ -29,6 +29,7 @@ def kills(on: Setting, count: int, chance: random.Random, told: Callable[[str], 
         on.broker.stop(how)
         on.tap.cut()
         time.sleep(chance.choice((0.0, 0.1, 0.5, 1.0)))
+        connects = len(on.tap.connects)
         on.broker.start()
         on.tap.open()
         if number % 20 == 19:

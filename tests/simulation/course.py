@@ -266,7 +266,7 @@ class Course:
             await asyncio.sleep(0.1)
         live = dict.fromkeys(self.brokers, False)
         rivals = {
-            port: self.gateway.uplinks[name]._reconnection.taken_over for name, port in (("city", 1), ("region", 2))
+            port: self.gateway.uplinks[name]._reconnection.takeovers > 0 for name, port in (("city", 1), ("region", 2))
         }
         while not all(live.values()) or any(self.gateway.log.backlog(name)[0] for name in self.site.uplinks):
             await asyncio.sleep(0.5)
