@@ -54,7 +54,7 @@ class TaggedLine(FieldLine):
 
     What the polling path costs is decided here: the next question of a row leaves in the callback that brought the
     answer before it, so that a poll is one await however many blocks it has, and the limits of all questions share
-    one timer, which is not touched when an answer comes (tests/benchmarks/w1.py: 20 % of the CPU of a poll).
+    one timer, which is not touched when an answer comes (tests/benchmarks/stages.py; docs/performance.md).
     """
 
     def __init__(self, spec: LineSpec, opener: Opener, tags: Tags) -> None:
