@@ -127,6 +127,8 @@ def inspect(connection: sqlite3.Connection, path: Path) -> Standing:
         _create(connection)
         truncate(connection)
         return standing
+    connection.execute("BEGIN IMMEDIATE")  # whether it can be written at all is found out now
+    connection.execute("ROLLBACK")
     _migrate(connection, version)
     for name, position, crc, value in connection.execute("SELECT name, position, crc, value FROM state"):
         if not isinstance(value, bytes) or not isinstance(name, str) or state_crc(name, value) != crc:

@@ -79,7 +79,7 @@ async def open_store(
     try:
         store, standing = await _opened(files, wal_bytes, noted)
     except (Damaged, sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if not is_damage(error):
+        if not is_damage(error) and not _forbids(error, files):
             _explain(files)
             raise
         await asyncio.to_thread(files.quarantine, now_ms)
@@ -142,6 +142,12 @@ def _lost(files: Files) -> bool:
     return length == 0 and files.wal.exists() and files.wal.stat().st_size > 0
 
 
+def _forbids(error: Exception, files: Files) -> bool:
+    """Whether the file itself forbids writing (a number in its header does) though the disk allows it: damage."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_READONLY and os.access(files.path, os.W_OK)
+
+
 def _explain(files: Files) -> None:
     """Raise LogMisplaced where the file is there and not ours to write: that is no fault that heals."""
     if files.path.is_dir() or (files.path.exists() and not os.access(files.path, os.R_OK | os.W_OK)):
@@ -154,7 +160,8 @@ async def _opened(files: Files, wal_bytes: int, noted: Noted | None) -> tuple[St
     store = await Store.open(files.path, wal_bytes)
     try:
         standing = await store.call(inspect, files.path)
-        _agree(standing.newest, noted)
+        if standing.states:  # else it was made just now
+            _agree(standing.newest, noted)
         return store, standing
     except BaseException:
         await store.abandon()
@@ -163,10 +170,12 @@ async def _opened(files: Files, wal_bytes: int, noted: Noted | None) -> tuple[St
 
 def _agree(newest: Batch | None, noted: Noted | None) -> None:
     """Position and seq rise together in a stream. Raises Damaged where the newest batch is not where the mark's one
-    puts it: going on from there would give a seq twice."""
-    if newest is None or noted is None or newest.stream != noted.stream or not noted.seq:
+    puts it (going on from there would give a seq twice), and where one is missing that a clean stop left there."""
+    if noted is None or not noted.seq:
         return
-    if newest.position - newest.seq != noted.position - noted.seq:
+    if newest is None or (not noted.running and noted.position > newest.position):
+        raise Damaged(f"batch {noted.stream} {noted.seq} is not there, which the mark names")
+    if newest.stream == noted.stream and newest.position - newest.seq != noted.position - noted.seq:
         raise Damaged(f"batch {newest.stream} {newest.seq} at position {newest.position}, which the mark denies")
 
 

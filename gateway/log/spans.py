@@ -17,7 +17,7 @@ from gateway.log.opening import GENERATION
 from gateway.log.reader import sound
 from gateway.log.row import SELECT
 from gateway.log.stream import began_ms
-from gateway.log.times import previous
+from gateway.log.times import started
 
 
 @dataclass(slots=True)
@@ -36,6 +36,7 @@ class Spans:
     def __init__(self, origin: Mapping[str, Any]) -> None:
         self._spans: dict[str, Span] = {}
         self._alone: dict[str, Batch] = {}  # the only batch of its stream so far
+        self._ended: dict[str, int] = {}  # the last position of streams whose last seq is not known
         stream, seq, position = origin["stream"], origin["seq"], origin["position"]
         if seq:
             began = began_ms(stream)
@@ -83,10 +84,14 @@ class Spans:
         """Learn from a batch at its right position; the first of a stream tells where the one before it ended."""
         span.last = max(span.last, batch.position)
         span.from_ms, span.to_ms = min(span.from_ms, batch.created_ms), max(span.to_ms, batch.created_ms)
-        earlier = previous(batch) if batch.seq == 1 else None
+        said = started(batch) if batch.seq == 1 else {}
+        earlier = said.get("previous")
         if earlier is None or batch.position % GENERATION == 0:
             return  # the first of a file: positions before it are those of another
         stream, last = earlier["stream"], earlier["last"]
+        if said["reason"] == "tail":  # its end was lost and told then; positions went on from what was left of it
+            self._ended[stream] = batch.position - 1
+            return
         known = self._spans.get(stream)
         if known is None:
             began = began_ms(stream)
@@ -107,6 +112,11 @@ class Spans:
         file, `gone` has what holds no batch in the log, `was_gone` and `settled` what the file said. Raises
         sqlite3.Error."""
         reports: list[Report] = []
+        for stream, last in self._ended.items():
+            if stream not in self._spans:  # not one batch of it is left: it began where the one before it ended
+                ends = [span.last for span in self._spans.values() if span.last < last]
+                began = began_ms(stream)
+                self._spans[stream] = Span(max(ends, default=0), last, began, began)
         ordered = sorted(self._spans.values(), key=lambda span: span.offset)
         for span, later in pairwise(ordered):
             if span.offset // GENERATION == later.offset // GENERATION:
@@ -126,11 +136,13 @@ class Spans:
 
     def written(self) -> dict[str, list[int]]:
         """For `read`."""
-        return {name: [span.offset, span.last, span.from_ms, span.to_ms] for name, span in self._spans.items()}
+        spans = {name: [span.offset, span.last, span.from_ms, span.to_ms] for name, span in self._spans.items()}
+        return spans | {name: [last] for name, last in self._ended.items() if name not in spans}
 
     def read(self, written: Mapping[str, Sequence[int]]) -> None:
         """Go on with what `written` gave."""
-        self._spans = {stream: Span(*span) for stream, span in written.items()}
+        self._spans = {stream: Span(*span) for stream, span in written.items() if len(span) > 1}
+        self._ended = {stream: span[0] for stream, span in written.items() if len(span) == 1}
 
 
 def _lacking(

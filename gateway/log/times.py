@@ -152,8 +152,14 @@ def _between_neighbours(before: Batch | None, after: Batch, since_ms: int) -> li
 
 def previous(first: Batch) -> dict[str, Any] | None:
     """What the first batch of a stream says of the stream before."""
+    earlier: dict[str, Any] | None = started(first).get("previous")
+    return earlier
+
+
+def started(first: Batch) -> dict[str, Any]:
+    """The data of `log.started` in the first batch of a stream."""
     for event in orjson.loads(plain(first.body))["events"]:
         if event["kind"] == "log.started":
-            earlier: dict[str, Any] | None = event["data"]["previous"]
-            return earlier
-    return None
+            data: dict[str, Any] = event["data"]
+            return data
+    return {}

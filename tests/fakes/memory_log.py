@@ -90,6 +90,11 @@ class MemoryLog:
     def recovered(self, uplink: str) -> asyncio.Event:
         return self._recovered.setdefault(uplink, asyncio.Event())
 
+    def unsettle(self, uplink: str, position: int) -> None:
+        """As a batch that was salvaged from a damaged file."""
+        self._settled[uplink].discard(position)
+        self.recovered(uplink).set()
+
     async def between(self, from_ms: int, to_ms: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
         await asyncio.sleep(0)
         found = [b for b in self.batches.values() if from_ms <= b.created_ms < to_ms and b.position > after]

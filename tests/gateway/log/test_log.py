@@ -312,7 +312,11 @@ async def test_a_log_lost_with_its_wal_begins_a_new_stream_and_tells_what_is_mis
         stream, seq = log.stream, log.seq
     path.with_name("log.db-wal").unlink()
     async with running(await opened(path, clock)) as log:
-        started, evicted = events(await committed(log))
+        batches = list(await committed(log))
+        async with asyncio.timeout(20):
+            while not events(batches, "log.evicted"):  # told when what is left has been looked through
+                batches += await log.committed_after(batches[-1].position)
+        started, evicted = events(batches)
         assert started["data"] == {"reason": "damage", "previous": {"stream": stream, "last": seq}}
         assert (evicted["data"]["stream"], evicted["data"]["first"], evicted["data"]["last"]) == (stream, 1, seq)
 

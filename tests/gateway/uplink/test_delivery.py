@@ -203,3 +203,18 @@ async def test_a_requested_range_is_sent_again_and_answered_by_parts(tmp_path: P
         assert (answer[0]["from"], answer[-1]["to"]) == (low, high)
         assert all(one["to"] == other["from"] for one, other in itertools.pairwise(answer))
         assert again == list(range(6, 32))
+
+
+async def test_batches_that_come_back_after_damage_are_sent_over_the_connection_that_stands(tmp_path: Path) -> None:
+    log = MemoryLog()
+    log.commit(8)
+    async with (
+        Mosquitto(tmp_path) as broker,
+        Subscriber(broker.host, broker.port) as subscriber,
+        running(log, Settings(broker.host, broker.port)) as uplink,
+    ):
+        await until(lambda: uplink.acknowledged == 8)
+        for position in (3, 4):
+            log.unsettle(uplink.name, position)
+        assert seqs(await subscriber.received("backfill", 10))[8:] == [3, 4]
+        await until(lambda: uplink.acknowledged == 10)
