@@ -110,6 +110,11 @@ def test_stream_is_found_again_after_anything(step: int) -> None:
     assert cut(stream, step=step)[0] == [data_of(frame) for frame in RIGHT * 5]
 
 
+def test_frame_that_was_cut_off_keeps_nothing_waiting() -> None:
+    """The next one is shorter than what is missing."""
+    assert cut(FRAMES[4][:50] + b"\r\n" + FRAMES[0])[0] == [data_of(RIGHT[0])]
+
+
 def test_frame_without_its_end_is_taken_when_the_next_begins() -> None:
     bare = RIGHT[4].encode()
     framing = Framing("hj212", 4096)

@@ -206,6 +206,7 @@ async def test_flood_of_one_peer_is_slowed_down_and_keeps_nobody_waiting() -> No
         for number in range(1, 6):
             honest.write(b"v%d\n" % number)
             await here.until(lambda number=number: number in here.values)  # type: ignore[misc]
+        assert len(here.line.connections) == 2  # it is one of ours: slowed down, and not thrown out
         assert max(len(peer.ear) for peer in here.line.connections) <= rules.HELD + rules.READ
         pouring.cancel()
         await asyncio.gather(pouring, return_exceptions=True)
