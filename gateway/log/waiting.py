@@ -54,6 +54,8 @@ class Waiting:
             if not due or self.aside:
                 return None
             rows = await store.call(reader.held_rows, due)
+            if self.pending.keeping:  # meanwhile
+                return None
             self._released = self.releases.segments(rows, holding, entered)
             for damaged in self._released.damaged:
                 self._telling.tell(Event(self._clock.now_ms(), "log.lost", {"reason": damaged}))

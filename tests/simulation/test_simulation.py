@@ -25,6 +25,6 @@ def test_no_promise_is_broken_whatever_goes_wrong() -> None:
     print(f"{seed - first} seeds")
 
 
-@pytest.mark.parametrize("seed", [42, 66, 261])
+@pytest.mark.parametrize("seed", [42, 66, 261, 30143])
 def test_seeds_that_once_found_something_find_nothing_any_more(seed: int) -> None:
     assert not run_seed(seed).findings
