@@ -18,7 +18,7 @@ from drivers.simulator.ports import PtyPort
 from tests.fuzz_meters import run
 from tests.meters import ADDRESSES, FULLEST, Counting, FunctionLine, at_once, fixed, instrument, made, polled, whole
 
-SAMPLE = 5_000
+SAMPLE = 2_500
 PROTOCOLS = sorted(FULLEST)
 
 
