@@ -127,8 +127,13 @@ def inspect(connection: sqlite3.Connection, path: Path) -> Standing:
         _create(connection)
         truncate(connection)
         return standing
-    connection.execute("BEGIN IMMEDIATE")  # whether it can be written at all is found out now
-    connection.execute("ROLLBACK")
+    # Whether it can be written at all is found out now, and by a write: SQLite quietly begins a transaction that only
+    # reads where the file's header forbids writing. What is rolled back never reaches the file.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("UPDATE state SET position = position WHERE name = 'schema'")
+    finally:
+        connection.execute("ROLLBACK")
     _migrate(connection, version)
     for name, position, crc, value in connection.execute("SELECT name, position, crc, value FROM state"):
         if not isinstance(value, bytes) or not isinstance(name, str) or state_crc(name, value) != crc:

@@ -227,3 +227,18 @@ async def test_a_batch_that_is_damaged_alone_is_told_and_the_file_stays(
         ]
         assert 5 not in {batch.seq for batch in taken}
         assert body(taken[0])["seq"] == 1
+
+
+async def test_a_header_that_forbids_writing_is_damage_and_costs_nothing(path: Path, clock: TurnedClock) -> None:
+    readings = Readings(clock)
+    async with running(await opened(path, clock)) as log:
+        await filled(log, readings, 5)
+        before = [batch.body for batch in await everything(log)]
+    with path.open("r+b") as file:
+        file.seek(18)  # "file format write version": SQLite opens a file of a later one for reading only
+        file.write(b"\x9b")
+    async with running(await opened(path, clock)) as log:
+        async with asyncio.timeout(50):
+            await log.recovered("city").wait()
+        assert [batch.body for batch in await everything(log)][: len(before)] == before
+        assert log.trouble is None
