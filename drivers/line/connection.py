@@ -88,7 +88,7 @@ class Connection:
             self._wire.close()
             self._wire = None
         self._renewing = False
-        self._down("closed")
+        self._down("closed", logging.INFO)
 
     def _opened(self) -> None:
         self._renewing = False
@@ -115,9 +115,9 @@ class Connection:
         self._down(why)
         self._lost.set()
 
-    def _down(self, why: str) -> None:
+    def _down(self, why: str, level: int = logging.WARNING) -> None:
         if self.up or self.state != why:
-            log.warning("line %s is down: %s", self.name, why)
+            log.log(level, "line %s is down: %s", self.name, why)
         self.up = False
         self.state = why
         self._came_up.clear()

@@ -386,6 +386,18 @@ class TestPort:
 
         played(wire, test)
 
+    def test_loss_is_a_warning_and_our_own_closing_is_none(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def test(line: FieldLine) -> None:
+            wire.lose("/dev/bus: the adapter is gone")
+            assert await line.wait_up(5)
+
+        wire = HandWire()
+        caplog.set_level("INFO", "fieldgate.line")
+        assert played(wire, test).state == "closed"
+        told = [(record.levelname, record.getMessage()) for record in caplog.records]
+        assert ("WARNING", "line bus is down: /dev/bus: the adapter is gone") in told
+        assert told[-1] == ("INFO", "line bus is down: closed")
+
     def test_loss_while_waiting_for_quiet_ends_the_exchange_too(self) -> None:
         wire = HandWire()
 
