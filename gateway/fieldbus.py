@@ -1,6 +1,6 @@
 """The lines of a site with the drivers of the instruments on them, built from its settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from drivers import catalogue
@@ -20,15 +20,23 @@ class Fieldbus:
     drivers: Mapping[str, Driver]
 
 
-def build(lines: Mapping[str, LineSpec], instruments: Iterable[InstrumentSpec]) -> dict[str, Fieldbus]:
+Between = Callable[[InstrumentSpec, Line, FieldLine], Line]
+"""(instrument, the line as it sees it, the port beneath) -> the line as its driver sees it."""
+
+
+def build(
+    lines: Mapping[str, LineSpec],
+    instruments: Iterable[InstrumentSpec],
+    between: Between = lambda instrument, seen, line: seen,
+) -> dict[str, Fieldbus]:
     """Every line that has instruments, by name. Nothing is opened: `line.run()` does that."""
     on_line: dict[str, list[InstrumentSpec]] = {}
     for instrument in instruments:
         on_line.setdefault(instrument.line, []).append(instrument)
-    return {name: _fieldbus(lines[name], specs) for name, specs in on_line.items()}
+    return {name: _fieldbus(lines[name], specs, between) for name, specs in on_line.items()}
 
 
-def _fieldbus(spec: LineSpec, instruments: list[InstrumentSpec]) -> Fieldbus:
+def _fieldbus(spec: LineSpec, instruments: list[InstrumentSpec], between: Between) -> Fieldbus:
     if (hearing := catalogue.hearing(instruments, spec)) is not None:
         listening = listen_on(spec, hearing)
         return Fieldbus(spec, listening, {one.id: Listened(one, listening) for one in instruments})
@@ -39,6 +47,6 @@ def _fieldbus(spec: LineSpec, instruments: list[InstrumentSpec]) -> Fieldbus:
     drivers: dict[str, Driver] = {}
     for instrument in instruments:
         settings = line_for(instrument, spec)
-        seen: Line = OwnSettings(line, settings) if switched else line
+        seen = between(instrument, OwnSettings(line, settings) if switched else line, line)
         drivers[instrument.id] = catalogue.protocol(instrument.protocol).driver(instrument, seen, settings)
     return Fieldbus(spec, line, drivers)

@@ -7,7 +7,7 @@ from drivers.line.tagged import TaggedLine
 from drivers.line.wire import open_network
 from drivers.profile import LineSpec
 
-__all__ = ["FieldLine", "ListeningLine", "held_by_another", "listen_on", "open_line"]
+__all__ = ["FieldLine", "ListeningLine", "TaggedLine", "held_by_another", "listen_on", "open_line"]
 
 
 async def held_by_another(spec: LineSpec) -> str | None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "Prove that a feed, a log or a bundle has no gap, double or edit.",
     "export": "Take a time range out of the log: CSV, JSON lines or a signed bundle.",
     "scan": "Find who answers on a line, and the profile that fits.",
+    "doctor": "Say what is wrong with a line, and what to do about it.",
     "record": "Write down every byte on the wire and what was made of it.",
     "replay": "Try a configuration on recorded traffic and show every difference.",
     "orders": "Show what unknown registers mean in every type and byte order.",

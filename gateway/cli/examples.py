@@ -39,6 +39,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("scan tcp:192.0.2.10:502 --addresses 1-32", "a network device"),
         ("scan /dev/ttyUSB0 --baudrate 9600 --parity none --budget 1m", "when the settings are known"),
     ),
+    "doctor": (
+        ("doctor site.yaml#forecourt", "every instrument of that line, asked as the gateway does"),
+        ("doctor /dev/ttyUSB0 --baudrate 9600 --addresses 1-4", "instruments that no site file has yet"),
+        ("doctor site.yaml --polls 500 --seconds 1800 --json", "a long look, for a trouble that comes and goes"),
+    ),
     "record": (
         ("record site.yaml -o monday", "every line of a site, polled as the gateway does"),
         ("record site.yaml#forecourt --seconds 60", "one line of it, for a minute"),

@@ -87,6 +87,19 @@ def wanted(
     return Wanted(line, found.site)
 
 
+def listed(text: str | None, named: bool = False) -> list[int | str]:
+    """`1-32,161` as numbers; `named`: addresses are names (MNs), however they look. Raises ValueError."""
+    if named:
+        return [part.strip() for part in (text or "").split(",") if part.strip()]
+    found: list[int | str] = []
+    for part in text.split(",") if text else ():
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"--addresses: {part!r} is no address; write 1-32,161")
+        found += range(int(first), int(last if dash else first) + 1)
+    return found
+
+
 def usage(message: str) -> NoReturn:
     """End with exit 2 and this message."""
     typer.echo(message, err=True)
@@ -137,14 +150,20 @@ def shown(line: "LineSpec") -> str:
 @asynccontextmanager
 async def opened(line: "LineSpec", protocol: str = "modbus") -> "AsyncIterator[FieldLine]":
     """The line, up. Ends with exit 1 and the reason when it does not come up."""
-    import asyncio
-    import logging
-
     from drivers import catalogue
     from drivers.line import open_line
 
+    async with kept_up(open_line(line, catalogue.protocol(protocol).tags(line)), line) as found:
+        yield found
+
+
+@asynccontextmanager
+async def kept_up(found: "FieldLine", line: "LineSpec") -> "AsyncIterator[FieldLine]":
+    """That line, up and kept so. Ends with exit 1 and the reason when it does not come up."""
+    import asyncio
+    import logging
+
     logging.getLogger("fieldgate.line").setLevel(logging.ERROR)  # the tool itself says what is wrong
-    found = open_line(line, catalogue.protocol(protocol).tags(line))
     running = asyncio.create_task(found.run(), name="line")
     try:
         if not await found.wait_up(OPENING_LIMIT_S):

@@ -50,7 +50,7 @@ def command(
     import json
 
     from drivers import catalogue, durations
-    from gateway.cli.line import usage, wanted
+    from gateway.cli.line import listed, usage, wanted
     from gateway.matching import proposed, site_file
 
     line = wanted(place, config_dir, baudrate, parity, stopbits, framing, timeout or f"{ANSWER_S * 1000:.0f}ms").line
@@ -61,7 +61,7 @@ def command(
         usage(f"{out} is there already; nothing is ever overwritten")
     try:
         budget_s = durations.seconds(budget)
-        only = _addresses(addresses, named=protocol == "hj212")
+        only = listed(addresses, named=protocol == "hj212")
     except ValueError as error:
         usage(str(error))
     line = line.model_copy(update={"settle_s": 0.0})
@@ -84,19 +84,6 @@ def command(
     else:
         _print(spec, rows, out if found else None, text)
     raise typer.Exit(0 if found else 1)
-
-
-def _addresses(text: str | None, named: bool = False) -> list[int | str]:
-    """`1-32,161` as numbers; `named`: addresses are names (MNs), however they look. Raises ValueError."""
-    if named:
-        return [part.strip() for part in (text or "").split(",") if part.strip()]
-    found: list[int | str] = []
-    for part in text.split(",") if text else ():
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"--addresses: {part!r} is no address; write 1-32,161")
-        found += range(int(first), int(last if dash else first) + 1)
-    return found
 
 
 def _settings(line: "LineSpec", baudrate: int | None, parity: object, fixed: bool) -> "Iterator[LineSpec]":

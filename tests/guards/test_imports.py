@@ -48,7 +48,7 @@ PURE = (
     "drivers.dlt645", "drivers.cjt188", "drivers.mbus", "drivers.sdi12.message", "drivers.sdi12.source",
     "drivers.bayern_hessen", "drivers.veeder_root",
     "gateway.reading", "gateway.batch", "gateway.polling.schedule", "gateway.polling.silence", "gateway.pipeline",
-    "gateway.domain",
+    "gateway.domain", "gateway.diagnosis.trial", "gateway.diagnosis.findings", "gateway.diagnosis.words",
 )  # fmt: skip
 IMPURE = {"asyncio", "time", "logging", "socket", "os", "threading", "subprocess", "random", "sqlite3"}
 
