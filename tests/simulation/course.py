@@ -26,6 +26,7 @@ from gateway.settings import Site, load
 from gateway.signing import Signer, command_text
 from gateway.told import Hindered, Told
 from tests.simulation.world import (
+    HEALED_S,
     Broker,
     Disk,
     Field,
@@ -208,7 +209,7 @@ class Course:
             [f"{name} was sent and is not committed" for name, body in self.life.sent.items() if rows.get(name) != body]
         )
         until_s = now - COMMIT_S
-        if self.disk.trouble is not None or self.disk.unknown_share or self.disk.well_since_s > now - 3:
+        if self.disk.trouble is not None or self.disk.unknown_share or self.disk.well_since_s > now - HEALED_S:
             until_s = min(until_s, (self.disk.ill_since_s or self.life.began_s) - COMMIT_S)
         have = set(numbers(rows)) | (held_numbers(file) if file.exists() else set())
         wanted = [n for n, (_, at) in self.field.served.items() if self.life.began_s <= at < until_s]
@@ -465,8 +466,7 @@ async def disk_fails(course: Course) -> Heal:
 async def disk_uncertain(course: Course) -> Heal:
     disk = course.disk
     if disk.trouble is None:
-        disk.ill(disk.trouble)
-        disk.ill_since_s = course.loop.time()
+        disk.falls_ill()
         disk.unknown_share = 0.3
     return lambda: disk.ill(None) if disk.trouble != "killed" else None
 

@@ -77,6 +77,10 @@ class SimulatedClock(SystemClock):
 # Disk
 
 
+HEALED_S = 3.0
+"""Longest from the end of a disk's trouble to the next commit: two waits of a second, and the commit."""
+
+
 @dataclass
 class Disk:
     """Where the log's files are, and how they fail. `trouble` is the error that every call gets."""
@@ -99,12 +103,18 @@ class Disk:
         """Fail with `error` from now on; None heals it."""
         now = asyncio.get_running_loop().time()
         if error is not None:
-            if self.trouble is None and self.unknown_share == 0:
-                self.ill_since_s = now
+            self.falls_ill()
         else:
             self.well_since_s = now
             self.unknown_share = 0.0
         self.trouble = error
+
+    def falls_ill(self) -> None:
+        """An illness begins, or the last one goes on: between two of them the gateway may not have tried again."""
+        now = asyncio.get_running_loop().time()
+        well = self.trouble is None and self.unknown_share == 0
+        if self.ill_since_s is None or (well and now - self.well_since_s > HEALED_S):
+            self.ill_since_s = now
 
     def fail_if_ill(self) -> None:
         """Raise the trouble."""
