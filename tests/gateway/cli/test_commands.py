@@ -120,12 +120,18 @@ def test_status_export_key_and_verify_tell_of_a_running_gateway(station: Station
     assert log.json["consistent"] is True
 
 
-def test_second_gateway_and_second_reader_are_told_who_has_what_they_want(station: Station) -> None:
-    second, reader = together(("run", station.site), ("read", station.site))
-    assert second.code == 1
-    assert "held by" in second.err  # the ports are looked at before the log: nothing is left behind
-    assert "(pid " in second.err
-    assert "Traceback" not in second.err
+def test_second_gateway_and_second_reader_are_told_who_has_what_they_want(station: Station, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.yaml"
+    text = station.site.read_text("utf-8")
+    elsewhere.write_text(text.replace('"/dev/pts/', '"/dev/none/'), "utf-8")
+    assert elsewhere.read_text("utf-8") != text
+    same_port, same_log, reader = together(("run", station.site), ("run", elsewhere), ("read", station.site))
+    assert (same_port.code, same_log.code) == (1, 1)
+    assert "line forecourt: /dev/pts/" in same_port.err
+    assert ": held by " in same_port.err  # the ports are looked at before the log: nothing is left behind
+    assert "(pid " in same_port.err
+    assert f"{station.log}-lock: the log is in use by process " in same_log.err
+    assert "Traceback" not in same_port.err + same_log.err
     assert reader.code == 1, "no value could be had"
     assert "held by" in reader.out
 
