@@ -24,6 +24,9 @@ REOPEN_MOST_S = {"serial": 1.0, "tcp": 2.0, "udp": 2.0, "tls": 2.0, "listen": 2.
 """Longest wait: with the connect limit of 3 s a TCP instrument is found within the 5 s of contract.md §3."""
 RENEWED_S = 1.0
 """A connection that we gave up ourselves is opened again at once, if it has lasted at least this long."""
+TRIES = {"serial": 1}
+"""Failures to open after which `wait_tried` waits no longer; elsewhere 2: a device with one connection may have
+refused us because the one before was just being closed."""
 
 Opener = Callable[[LineSpec, Received, Lost], Coroutine[Any, Any, Wire]]
 
@@ -44,12 +47,14 @@ class Connection:
         self._wire: Wire | None = None
         self._lost = asyncio.Event()
         self._came_up = asyncio.Event()
+        self._tried = asyncio.Event()
         self._opened_s = 0.0
         self._renewing = False
 
     async def run(self) -> None:
         """Keep the port or connection open until cancelled."""
         wait_s = REOPEN_S
+        failures = 0
         try:
             while True:
                 self._lost.clear()
@@ -58,6 +63,9 @@ class Connection:
                 except LineDown as error:
                     self._renewing = False
                     self._down(error.detail)
+                    failures += 1
+                    if failures >= TRIES.get(self.spec.kind, 2):
+                        self._tried.set()
                     await asyncio.sleep(wait_s * uniform(0.8, 1.0))
                     wait_s = min(wait_s * 2, REOPEN_MOST_S[self.spec.kind])
                     continue
@@ -82,6 +90,15 @@ class Connection:
             return False
         return True
 
+    async def wait_tried(self, limit_s: float) -> bool:
+        """As `wait_up`, for people who wait: over as soon as the line could not be opened; `state` says why."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._tried.wait()
+        except TimeoutError:
+            return False
+        return self.up
+
     def close(self) -> None:
         """Close the port or connection."""
         if self._wire is not None:
@@ -99,6 +116,7 @@ class Connection:
         self.state = "up"
         self._opened_s = self._loop.time()
         self._came_up.set()
+        self._tried.set()
         log.info("line %s is up", self.name)
 
     async def _wire_for(self, limit_s: float) -> Wire:

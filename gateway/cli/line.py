@@ -166,7 +166,7 @@ async def kept_up(found: "FieldLine", line: "LineSpec") -> "AsyncIterator[FieldL
     logging.getLogger("fieldgate.line").setLevel(logging.ERROR)  # the tool itself says what is wrong
     running = asyncio.create_task(found.run(), name="line")
     try:
-        if not await found.wait_up(OPENING_LIMIT_S):
+        if not await found.wait_tried(OPENING_LIMIT_S):
             typer.echo(f"{shown(line)}: {found.state}", err=True)
             raise typer.Exit(1)
         yield found

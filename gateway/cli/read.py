@@ -71,7 +71,7 @@ async def _read(site: "Site", wanted: str | None) -> list[dict[str, Any]]:
 
 
 async def _poll(bus: "Fieldbus", samples: dict[str, "Sample"]) -> None:
-    await bus.line.wait_up(OPENING_LIMIT_S)
+    await bus.line.wait_tried(OPENING_LIMIT_S)
     for name, driver in bus.drivers.items():
         samples[name] = await driver.poll()
 

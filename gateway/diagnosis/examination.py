@@ -17,7 +17,7 @@ from gateway.diagnosis.trial import Trial
 from gateway.diagnosis.witness import Notes, Witness, idle
 from gateway.fieldbus import build
 
-ANSWER_S = 0.2
+ANSWER_S = 0.15
 """How long an answer may take while it is found out who is there."""
 BACK_S = 5.0
 """How long a line that went down may take to come back."""

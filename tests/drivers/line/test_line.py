@@ -386,6 +386,29 @@ class TestPort:
 
         played(wire, test)
 
+    @pytest.mark.parametrize(
+        ("keys", "most_s"), [({}, 0.0), ({"kind": "tcp", "host": "h", "port": 1, "framing": "rtu"}, 0.51)]
+    )
+    def test_who_waits_for_it_waits_no_longer_than_it_takes_to_know_that_it_does_not_open(
+        self, keys: dict[str, Any], most_s: float
+    ) -> None:
+        async def main() -> None:
+            wire = HandWire()
+            wire.absent = "/dev/bus: no such device"
+            line = FieldLine(LineSpec(**({"name": "bus", "kind": "serial", "path": "/dev/bus"} | keys)), wire.open)
+            keeper = asyncio.create_task(line.run())
+            began_s = now()
+            assert not await line.wait_tried(60)
+            assert now() - began_s <= most_s + 0.001
+            assert line.state == "/dev/bus: no such device"
+            wire.absent = ""
+            assert await line.wait_up(60)
+            assert await line.wait_tried(60)
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+        virtual_time.run(main())
+
     def test_loss_is_a_warning_and_our_own_closing_is_none(self, caplog: pytest.LogCaptureFixture) -> None:
         async def test(line: FieldLine) -> None:
             wire.lose("/dev/bus: the adapter is gone")

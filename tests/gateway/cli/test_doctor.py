@@ -106,26 +106,38 @@ def kinds(told: Ended) -> set[str]:
 
 
 @pytest.mark.timeout(120)
-async def test_every_trouble_is_found_by_its_name() -> None:
+async def test_every_trouble_is_found_by_its_name_and_told_in_both_languages() -> None:
+    """All at the same time: what a trouble takes is waiting."""
     ports = [PtyPort(Slave({5: unit()}, mischief=mischief), RtuFraming) for mischief in TROUBLES.values()]
-    results = await examined(ports, lambda paths: list(map(call, TROUBLES, paths)))
+    ports += [PtyPort(Slave({5: unit(), 6: unit()}), RtuFraming), PtyPort(Slave({}), RtuFraming)]
+    ports += [PtyPort(Slave({5: unit()}, mischief=TROUBLES["gap"]), RtuFraming)]
+    *results, dead, silent, words = await examined(
+        ports,
+        lambda paths: [
+            *map(call, TROUBLES, paths),
+            asking(paths[-3], "5-7", polls=2),
+            asking(paths[-2], polls=2),
+            ("doctor", paths[-1], "--addresses", "5", "--polls", "100000", "--seconds", "4"),
+        ],
+    )
     for trouble, told in zip(TROUBLES, results, strict=True):
         assert trouble in kinds(told), (trouble, told)
         for finding in told.json["findings"]:
-            assert all(finding[text][language] for text in ("says", "do") for language in ("en", "zh"))
-            texts = [*finding["says"].values(), *finding["do"].values()]
+            texts = [finding[text][language] for text in ("says", "do") for language in ("en", "zh")]
+            assert all(texts)
             assert not [text for text in texts if "{" in text or "None" in text]
     by_name = {trouble: kinds(told) for trouble, told in zip(TROUBLES, results, strict=True)}
     alone = ("damage", "echo", "noise", "wrong_baud", "gap", "late", "slow", "odd", "garbled", "two_answers", "misses")
     assert {trouble: by_name[trouble] for trouble in alone} == {trouble: {trouble} for trouble in alone}
 
-
-async def test_one_dead_unit_is_named_and_the_others_are_not_and_a_silent_line_is_silent() -> None:
-    ports = [PtyPort(Slave({5: unit(), 6: unit()}), RtuFraming), PtyPort(Slave({}), RtuFraming)]
-    dead, silent = await examined(ports, lambda paths: [asking(paths[0], "5-7", polls=2), asking(paths[1], polls=2)])
     (finding,) = dead.json["findings"]
     assert (finding["kind"], finding["unit"], finding["count"]) == ("dead", "7", 4), "both functions, twice"
     assert kinds(silent) == {"silent_line"}
+
+    assert words.code == 1, "the time was up long before the polls were"
+    assert "1. [gap] Unit 5 pauses within " in words.out
+    assert "中途停顿" in words.out
+    assert "-> " in words.out
 
 
 async def test_answer_that_begins_before_the_quiet_time_is_over_is_seen_where_bytes_take_their_time() -> None:
@@ -160,17 +172,6 @@ def test_good_line_is_good_and_needs_no_addresses(tmp_path: Path) -> None:
     assert (told.code, told.err) == (0, "")
     assert "tank (5)" in told.out
     assert "Nothing was found. · 未发现问题。" in told.out
-
-
-async def test_findings_are_told_in_both_languages_within_the_time_given() -> None:
-    ports = [PtyPort(Slave({5: unit()}, mischief=TROUBLES["gap"]), RtuFraming)]
-    (told,) = await examined(
-        ports, lambda paths: [("doctor", paths[0], "--addresses", "5", "--polls", "100000", "--seconds", "3")]
-    )
-    assert told.code == 1
-    assert "1. [gap] Unit 5 pauses within " in told.out
-    assert "中途停顿" in told.out
-    assert "-> " in told.out
 
 
 def test_wrong_arguments_and_ports_that_are_not_there_are_told(tmp_path: Path) -> None:
