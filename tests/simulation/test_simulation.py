@@ -8,7 +8,7 @@ from tests.simulation.course import run_seed
 
 FIRST = 20261126
 BUDGET_S = 15.0
-LEAST_SEEDS = 8
+LEAST_SEEDS, MOST_SEEDS = 8, 100
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(240)
 def test_no_promise_is_broken_whatever_goes_wrong() -> None:
     print(f"seeds from {FIRST}; one of them again: python -m tests.simulation --seeds 1 --first SEED")
     began, seed = time.monotonic(), FIRST
-    while seed < FIRST + LEAST_SEEDS or time.monotonic() - began < BUDGET_S:
+    while seed < FIRST + LEAST_SEEDS or (seed < FIRST + MOST_SEEDS and time.monotonic() - began < BUDGET_S):
         outcome = run_seed(seed)
         assert not outcome.findings, f"seed {seed}"
         assert outcome.readings > 20
