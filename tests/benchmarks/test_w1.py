@@ -11,6 +11,8 @@ from tests.benchmarks.measure import Figures, measure, workspace
 from tests.benchmarks.pairs import alternating
 from tests.benchmarks.scene import Load
 
+pytestmark = pytest.mark.alone
+
 LOAD = Load(devices=100, points=100, period_s=0.05)
 """200,000 points/s: half a core of this gateway on the machine of docs/performance.md, and more of the yardstick."""
 PAIRS, FEWEST_PAIRS = 5, 3
