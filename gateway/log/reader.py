@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.batch import Batch
+from gateway.log.holding import read as read_held
 from gateway.log.intervals import Intervals
 from gateway.log.row import SELECT, Damaged, checked
 
@@ -119,3 +120,14 @@ def held_rows(connection: sqlite3.Connection, ids: Sequence[int]) -> list[tuple[
     """Rows of held readings, oldest first. Raises sqlite3.Error."""
     marks = ", ".join("?" * len(ids))
     return connection.execute(f"SELECT id, boot, crc, body FROM held WHERE id IN ({marks}) ORDER BY id", ids).fetchall()  # noqa: S608  # only question marks
+
+
+def held_since(connection: sqlite3.Connection, boot: str) -> float | None:
+    """Boot second of the first reading held back in that boot; None if none is told. Raises sqlite3.Error."""
+    question = "SELECT id, boot, crc, body FROM held WHERE boot = ? ORDER BY id"
+    for row in connection.execute(question, (boot,)) if boot else ():
+        try:
+            return read_held(row).readings[0].monotonic_s
+        except (ValueError, IndexError):
+            continue  # a damaged row is told when it is released
+    return None

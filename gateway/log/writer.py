@@ -198,6 +198,7 @@ class Writer:
             )  # fmt: skip
             try:
                 held = await opening.store.call(reader.held)
+                since_s = await opening.store.call(reader.held_since, self.options.boot)
                 before = mark_at_opening(opening, self.options.boot)
                 await asyncio.to_thread(self._mark.write, before, durable=True)
             except BaseException:
@@ -206,7 +207,7 @@ class Writer:
         except FAULTS as error:
             self.faults.failed(error)
             return
-        self._adopt(opening, held, before)
+        self._adopt(opening, held, since_s, before)
         try:
             await self.salvaging.take_up(opening.origin, self.states)
         except OSError as error:
@@ -220,7 +221,7 @@ class Writer:
         self.faults.broke(error)
         self._wake.set()
 
-    def _adopt(self, opening: Opening, held: list[tuple[int, str]], before: Noted) -> None:
+    def _adopt(self, opening: Opening, held: list[tuple[int, str]], since_s: float | None, before: Noted) -> None:
         """Go on from what was found."""
         standing, newest = opening.standing, opening.standing.newest
         attempt, self._attempt = self._attempt, None
@@ -251,6 +252,8 @@ class Writer:
                 self.clock, self.options.hold_s, self.options.hold_until, self.options.release_ms,
                 newest.created_ms if newest else None,
             )  # fmt: skip
+            if since_s is not None:
+                self.holding.resume(since_s, self.options.hold_s)
         self.waiting.releases.load(held)
         self._opened = True
         self.opened.set()

@@ -51,7 +51,7 @@ def check() -> tuple[float, float]:
             for at in range(10)
         ],
         "uplinks": {"city": {"mqtt": "mqtt://192.0.2.99:1883"}},
-        "log": {"path": "/tmp/fieldgate-check.db"},
+        "log": {"path": "./log.db"},
     }
     with workspace() as folder:
         path = write_site(folder / "site.yaml", site)

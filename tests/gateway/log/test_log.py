@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.batch import FIRST_PREV
+from gateway.clock import ClockState
 from gateway.errors import LogLocked, LogMisplaced
 from gateway.reading import Event, Window
 from gateway.signing import checkpoint_text, verify
@@ -369,3 +370,25 @@ async def test_state_that_is_saved_is_there_after_a_kill(path: Path, clock: Turn
         await log.save("commands", b"id 1")
     async with running(await opened(path, clock)) as log:
         assert (log.kept("commands") or (0, b""))[1] == b"id 1"
+
+
+async def test_a_kill_does_not_lengthen_the_time_that_readings_are_held_back(path: Path, clock: TurnedClock) -> None:
+    clock.known = ClockState.UNSET
+    readings = Readings(clock)
+    for seconds in (400.0, 190.0):  # two lives of one boot, each ended by a kill, all within hold_s
+        async with running(await opened(path, clock, hold_s=600.0), close=False) as log:
+            log.add(readings.next())
+            log.add_event(Event(1, "gateway.started"))
+            await committed(log)
+            assert log.holding
+            clock.turn(seconds)
+    clock.turn(20.0)
+    async with running(await opened(path, clock, hold_s=600.0)) as log:
+        log.add(readings.next())
+        log.add_event(Event(1, "gateway.started"))
+        await committed(log)
+        assert not log.holding, "610 s after the first reading of this boot"
+        async with asyncio.timeout(20):
+            while len(values(batches := await everything(log))) < 3:  # the held ones go first
+                await log.committed_after(batches[-1].position)
+    assert values(batches) == [1, 2, 3]
