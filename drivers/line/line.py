@@ -16,6 +16,7 @@ from drivers.airtime import character_s
 from drivers.contract import Request, Skip, Whole
 from drivers.errors import Babbling, BadReply, FieldError, LineDown, NoReply, Refused, Settling
 from drivers.line.connection import Connection, Opener
+from drivers.line.one_by_one import one_by_one
 from drivers.line.settling import TIMEOUTS
 from drivers.line.settling import Settling as Settlings
 from drivers.line.wire import Switchable
@@ -123,14 +124,7 @@ class FieldLine(Connection):
 
     async def exchange_row(self, requests: Sequence[Request], most: int) -> list[bytes | FieldError]:
         """See drivers/contract.py, Line. A line without tags has one question under way, whatever `most` says."""
-        answers: list[bytes | FieldError] = []
-        for request in requests:
-            try:
-                answers.append(await self.exchange(request))
-            except FieldError as error:
-                answers.append(error)
-                break
-        return answers
+        return await one_by_one(self.exchange, requests)
 
     async def _quiet(self, gap_s: float, limit_s: float) -> None:
         """Wait until nothing has been heard or said for `gap_s`. Raises Babbling when that never happens."""

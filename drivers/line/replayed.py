@@ -5,6 +5,7 @@ from typing import Protocol
 
 from drivers.contract import Line, Request, Skip, Whole
 from drivers.errors import FieldError, LineDown, NoReply
+from drivers.line.one_by_one import one_by_one
 from drivers.line.transcript import Piece
 
 NOT_RECORDED = "the recording has no such request"
@@ -26,14 +27,7 @@ class OneByOne:
 
     async def exchange_row(self, requests: Sequence[Request], most: int) -> list[bytes | FieldError]:
         """See drivers/contract.py, Line."""
-        answers: list[bytes | FieldError] = []
-        for request in requests:
-            try:
-                answers.append(await self.exchange(request))
-            except FieldError as error:
-                answers.append(error)
-                break
-        return answers
+        return await one_by_one(self.exchange, requests)
 
     def ready_at(self, unit: Hashable) -> float:
         """Nobody settles in a recording."""

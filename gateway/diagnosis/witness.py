@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from drivers.contract import Line, Request
 from drivers.errors import FieldError, LineDown, Settling
 from drivers.line import FieldLine, TaggedLine
+from drivers.line.one_by_one import one_by_one
 from drivers.line.transcript import Piece, Transcript, read
 from drivers.modbus.rtu import first_frame
 from gateway.diagnosis.findings import Idle
@@ -89,14 +90,7 @@ class Witness:
 
     async def exchange_row(self, requests: Sequence[Request], most: int) -> list[bytes | FieldError]:
         """One after the other, whatever `most` says."""
-        answers: list[bytes | FieldError] = []
-        for request in requests:
-            try:
-                answers.append(await self.exchange(request))
-            except FieldError as error:
-                answers.append(error)
-                break
-        return answers
+        return await one_by_one(self.exchange, requests)
 
     def ready_at(self, unit: Hashable) -> float:
         """See Line."""
