@@ -9,7 +9,7 @@ paho's traps and what is done about each (measured on 2.2):
 - A lost client re-sends what it holds, on its old topic, when it connects again: a client connects once here.
 - publish() without a connection queues the message and says "no connection": nothing is sent after the loss.
 - on_publish is called for refusals too: the reason code is handed on, and 0x10 is a reason code like any other.
-- There is no timeout for a PUBACK: the caller has one (gateway/uplink/session.py).
+- There is no timeout for a PUBACK: the caller has one (gateway/uplink/delivery.py).
 - The broker's Receive Maximum and Maximum Packet Size are ignored: `window` and `fits` are for the caller to obey.
 - Under connect_async a TLS failure has no reason: connect() runs in a thread and its error is named.
 - With its own thread and a long queue paho spends most of its time on locks: its socket is read and written from
@@ -17,9 +17,10 @@ paho's traps and what is done about each (measured on 2.2):
 """
 
 from gateway.broker.address import Address, BrokerAddress, Message
-from gateway.broker.connection import Connection, Lost, Network, SubscriptionRefused, connect, listening
+from gateway.broker.connection import Connection, Lost, SubscriptionRefused
 from gateway.broker.failure import ConnectFailed
 from gateway.broker.listen import listen
+from gateway.broker.network import Network, connect, listening
 
 __all__ = [
     "Address",

@@ -1,31 +1,25 @@
 """One connection to a broker, from CONNECT to its loss, driven by the event loop."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.broker import tls
 from gateway.broker.address import BrokerAddress, Message
-from gateway.broker.failure import ConnectFailed, alert, named, refused
+from gateway.broker.dialling import properties as new_properties
+from gateway.broker.failure import ConnectFailed, alert, refused
 
 if TYPE_CHECKING:  # paho costs 12 MB and 50 ms: it is imported by the first connection, in its thread
     from paho.mqtt.client import Client
 
 T = TypeVar("T")
-_Opened: TypeAlias = "tuple[Client, float | None]"
-"""The client with its CONNECT sent, and when its own certificate ends."""
 
-CONNECT_S = 8.0
-"""Longest attempt. With the longest wait before it, 20 s, live data is back within 30 s (contract.md §2)."""
 TICK_S = 1.0
 """How often paho looks after its keep-alive, which has whole seconds."""
 DISCONNECT_S = 1.0
 """Longest wait until a DISCONNECT is written."""
-LARGEST_COMMAND = 64 * 1024
-"""Maximum Packet Size announced to the broker: no command is larger, and memory stays bounded."""
 SESSION_TAKEN_OVER = 0x8E
 KEEP_ALIVE_TIMEOUT = 0x8D
 PROTOCOL_ERROR = 0x82
@@ -39,54 +33,6 @@ class Lost(Exception):
 
 class SubscriptionRefused(Exception):
     """The broker answered a subscription with a failure code; the text names topic and code."""
-
-
-class Network(Protocol):
-    """The way to brokers: this package, or a simulated one."""
-
-    async def connect(self, address: BrokerAddress, will: Message | None = None) -> "Connection":
-        """See `connect` below."""
-
-    async def listening(self, address: BrokerAddress) -> bool:
-        """See `listening` below."""
-
-
-async def connect(
-    address: BrokerAddress,
-    will: Message | None = None,
-    largest: int | None = LARGEST_COMMAND,
-    timeout_s: float = CONNECT_S,
-) -> "Connection":
-    """A connection with empty client state, CONNACK received. Raises ConnectFailed.
-
-    `will` is what the broker publishes (QoS 1) if the connection is lost; `largest` the largest packet accepted.
-    """
-    loop = asyncio.get_running_loop()
-    given_up = loop.time() + timeout_s
-    try:
-        async with asyncio.timeout_at(given_up):
-            client, own_expiry_s = await _in_thread(partial(_open, address, will, largest, timeout_s))
-        connection = Connection(client, address, loop, own_expiry_s)
-        try:
-            async with asyncio.timeout_at(given_up):
-                await connection.accepted
-        finally:
-            if not _succeeded(connection.accepted):
-                connection.close("not accepted")
-    except TimeoutError:
-        raise ConnectFailed("timeout", f"{address.host}:{address.port}: no answer in {timeout_s:g} s") from None
-    return connection
-
-
-async def listening(address: BrokerAddress, timeout_s: float = 1.0) -> bool:
-    """Whether something accepts TCP connections there at this moment."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(address.host, address.port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 class Connection:
@@ -151,7 +97,7 @@ class Connection:
             raise Lost(self.reason)
         properties = None
         if self._address.protocol == "5" and (correlation is not None or expiry_s):
-            properties = _properties("PUBLISH")
+            properties = new_properties("PUBLISH")
             if correlation is not None:
                 properties.CorrelationData = correlation
             if expiry_s:
@@ -376,10 +322,6 @@ class _Heard:
             self.last = str(arguments[0]) if arguments else text
 
 
-def _succeeded(future: "asyncio.Future[None]") -> bool:
-    return future.done() and not future.cancelled() and future.exception() is None
-
-
 def _settle(answered: "asyncio.Future[int]", code: int) -> None:
     if not answered.done():
         answered.set_result(code)
@@ -387,90 +329,3 @@ def _settle(answered: "asyncio.Future[int]", code: int) -> None:
 
 def _pending(sock: Any) -> bool:
     return hasattr(sock, "pending") and sock.pending() > 0
-
-
-def _properties(packet: str) -> Any:
-    from paho.mqtt.packettypes import PacketTypes
-    from paho.mqtt.properties import Properties
-
-    return Properties(getattr(PacketTypes, packet))  # type: ignore[no-untyped-call]
-
-
-def _open(address: BrokerAddress, will: Message | None, largest: int | None, timeout_s: float) -> _Opened:
-    """Blocking: read the files, connect, shake hands, send CONNECT. Raises ConnectFailed."""
-    own_expiry_s = tls.own_expiry(address)
-    try:
-        return _dial(address, will, largest, timeout_s), own_expiry_s
-    except ConnectFailed as failure:
-        failure.certificate_expiry_s = own_expiry_s
-        raise
-
-
-def _dial(address: BrokerAddress, will: Message | None, largest: int | None, timeout_s: float) -> "Client":
-    from paho.mqtt.client import Client, MQTTv5, MQTTv311
-    from paho.mqtt.enums import CallbackAPIVersion
-
-    five = address.protocol == "5"
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=address.client_id or "",
-        clean_session=None if five else True,
-        protocol=MQTTv5 if five else MQTTv311,
-        reconnect_on_failure=False,
-    )
-    client.connect_timeout = timeout_s
-    client.max_inflight_messages_set(0)  # the caller keeps the window, so paho never queues
-    if address.username is not None:
-        client.username_pw_set(address.username, tls.password(address))
-    if will is not None:
-        client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
-    if address.tls:
-        client.tls_set_context(tls.context(address))
-    properties = None
-    if five and largest is not None:
-        properties = _properties("CONNECT")
-        properties.MaximumPacketSize = largest
-    keepalive = max(1, int(address.keepalive_s))
-    try:
-        if five:
-            client.connect(address.host, address.port, keepalive, clean_start=True, properties=properties)
-        else:
-            client.connect(address.host, address.port, keepalive)
-    except (OSError, ValueError) as error:
-        raise named(error, address) from error
-    return client
-
-
-async def _in_thread(opening: Callable[[], _Opened]) -> _Opened:
-    """The result of `opening`, from a thread that never delays the end of the program (looking up a name may hang)."""
-    loop = asyncio.get_running_loop()
-    opened: asyncio.Future[_Opened] = loop.create_future()
-
-    def hand_over(result: "_Opened | ConnectFailed") -> None:
-        if isinstance(result, ConnectFailed):
-            if not opened.done():
-                opened.set_exception(result)
-        elif opened.done():  # nobody waits any more
-            _drop(result[0])
-        else:
-            opened.set_result(result)
-
-    def run() -> None:
-        result: _Opened | ConnectFailed
-        try:
-            result = opening()
-        except ConnectFailed as failure:
-            result = failure
-        try:
-            loop.call_soon_threadsafe(hand_over, result)
-        except RuntimeError:  # the loop has ended meanwhile
-            if not isinstance(result, ConnectFailed):
-                _drop(result[0])
-
-    threading.Thread(target=run, name="broker-connect", daemon=True).start()
-    return await opened
-
-
-def _drop(client: "Client") -> None:
-    if (sock := client.socket()) is not None:
-        sock.close()

@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
 from gateway.broker.address import BrokerAddress, Message
-from gateway.broker.connection import Lost, connect
+from gateway.broker.connection import Lost
+from gateway.broker.network import connect
 
 ROOM = 1000
 """Messages waiting for the consumer after which reading stops; the broker then holds them back."""
