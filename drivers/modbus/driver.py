@@ -12,11 +12,12 @@ from dataclasses import replace
 from drivers.contract import Flag, Line, Request, Sample, Value
 from drivers.errors import BadReply, FieldError, Refused
 from drivers.modbus import codec
+from drivers.modbus.lane import Marks, picker
 from drivers.modbus.plan import Block, Plan, plan, plan_instrument
 from drivers.modbus.reads import ADDRESS_EXCEPTIONS, Reads
 from drivers.modbus.source import BIT_TABLES
 from drivers.modbus.wire import Wire
-from drivers.modbus.words import Decoder, Marks, decoder, picker
+from drivers.modbus.words import Decoder, decoder
 from drivers.modbus.writing import encode
 from drivers.profile import InstrumentSpec, LineSpec
 

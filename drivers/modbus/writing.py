@@ -10,8 +10,9 @@ from math import isfinite
 from drivers.contract import Value
 from drivers.errors import WriteRefused
 from drivers.modbus.numbers import fraction
+from drivers.modbus.place import CODES, FLOATS, endianness, total_scaling
 from drivers.modbus.source import BIT_TABLES, ModbusPoint
-from drivers.modbus.words import CODES, FLOATS, endianness, swap_bytes, total_scaling
+from drivers.modbus.words import swap_bytes
 
 
 def encode(point: ModbusPoint, value: Value, order: str) -> bytes:

@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.contract import Flag, Value
+from drivers.modbus.lane import Marks
 from drivers.modbus.source import ModbusPoint, spellings
-from drivers.modbus.words import Marks, decoder
+from drivers.modbus.words import decoder
 
 NUMBERS = {
     "int16": ">h", "uint16": ">H", "float16": ">e", "int32": ">i", "uint32": ">I", "float32": ">f",
