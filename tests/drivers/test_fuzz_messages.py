@@ -1,11 +1,11 @@
-"""A sample of `python -m tests.fuzz_messages`, for each codec."""
+"""A sample of `python -m tests.fuzz messages`, for each codec."""
 
 import random
 
 import pytest
 
-from tests.fuzz_messages import run
-from tests.fuzz_targets import TARGETS
+from tests.fuzz.messages import run
+from tests.fuzz.targets import TARGETS
 
 SAMPLE = 5000
 

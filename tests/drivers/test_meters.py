@@ -15,8 +15,19 @@ from drivers.simulator.meter import MeterBus, MeterStream, Readings
 from drivers.simulator.meter_faults import FAULTS, MeterHostility
 from drivers.simulator.meters import KINDS
 from drivers.simulator.ports import PtyPort
-from tests.fuzz_meters import run
-from tests.meters import ADDRESSES, FULLEST, Counting, FunctionLine, at_once, fixed, instrument, made, polled, whole
+from tests.fakes.meters import (
+    ADDRESSES,
+    FULLEST,
+    Counting,
+    FunctionLine,
+    at_once,
+    fixed,
+    instrument,
+    made,
+    polled,
+    whole,
+)
+from tests.fuzz.meters import run
 
 SAMPLE = 2_500
 PROTOCOLS = sorted(FULLEST)

@@ -8,7 +8,7 @@ from drivers import catalogue
 from drivers.scanning import Step
 from drivers.simulator.meter import Readings
 from drivers.simulator.meters import KINDS
-from tests.meters import ADDRESSES, FULLEST, SERIAL, FunctionLine, fixed, instrument
+from tests.fakes.meters import ADDRESSES, FULLEST, SERIAL, FunctionLine, fixed, instrument
 
 FOUND = {
     "dlt645": ("000000000001", {}),

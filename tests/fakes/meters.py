@@ -13,7 +13,7 @@ from drivers.profile import InstrumentSpec, LineSpec
 from drivers.simulator.behaviour import Behaviour
 from gateway.settings import load
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "config" / "profiles"
 SERIAL = LineSpec(name="line", kind="serial", path="/dev/none", baudrate=2400, parity="even", timeout_s=1.0)
 FULLEST: Mapping[str, str] = {

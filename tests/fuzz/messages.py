@@ -1,4 +1,4 @@
-"""Garbage through the codecs that speak in messages: `python -m tests.fuzz_messages text --count 1000000 --seed 7`.
+"""Garbage through the codecs that speak in messages: `python -m tests.fuzz messages text --count 1000000 --seed 7`.
 
 Each input is random, or a stream of right messages that are cut, doubled, mixed or have bytes changed. It is fed to the
 codec's own ear in pieces, once in random pieces and once byte by byte for every tenth: both must hear the same. Only
@@ -6,9 +6,7 @@ the declared errors may come out, memory stays within its bound, every null has 
 longer than the limit.
 """
 
-import argparse
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +15,7 @@ from dataclasses import dataclass, field
 from drivers import catalogue
 from drivers.contract import Heard, Hearing, Sample
 from drivers.line.ear import Ear
-from tests.fuzz_targets import TARGETS, Target
+from tests.fuzz.targets import Target
 
 SLOWEST_S = 0.010
 
@@ -95,23 +93,3 @@ def run(target: Target, count: int, seed: int, *, slowest_s: float = SLOWEST_S) 
             result.slowest_s, result.slowest = spent_s, repr(data[:200])
     assert result.slowest_s <= slowest_s, f"{result.slowest_s * 1000:.1f} ms for {result.slowest}"
     return result
-
-
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("codec", choices=sorted(TARGETS))
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
-    given = parser.parse_args()
-    print(f"seed {given.seed}, {given.count} inputs")
-    started_s = time.monotonic()
-    result = run(TARGETS[given.codec], given.count, given.seed)
-    spent_s = time.monotonic() - started_s
-    print(f"{result.inputs} inputs in {spent_s:.0f} s, {result.inputs / spent_s:.0f} a second; only declared errors")
-    print(f"slowest {result.slowest_s * 1000:.2f} ms; {dict(result.outcomes.most_common())}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,12 @@
-"""Garbage through every protocol beside Modbus: `python -m tests.fuzz_meters --count 1000000 --seed 7 dlt645`.
+"""Garbage through every protocol beside Modbus: `python -m tests.fuzz meters dlt645 --count 1000000 --seed 7`.
 
 Each round is one poll of an instrument with a shipped profile. Every answer in it is right, or made wrong (random, cut,
 doubled, mixed, bits flipped, a good frame that is no answer). Only declared errors may come of it: a poll ends as a
 sample whose nulls all have their reasons, and none takes longer than the limit.
 """
 
-import argparse
 import gc
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from dataclasses import dataclass, field
 
 from drivers.simulator.meter import Readings
 from drivers.simulator.meters import KINDS
-from tests.meters import ADDRESSES, FULLEST, FunctionLine, at_once, fixed, instrument, made, whole
+from tests.fakes.meters import ADDRESSES, FULLEST, FunctionLine, at_once, fixed, instrument, made, whole
 
 SLOWEST_S = 0.050
 """CPU time of the slowest poll; a poll is up to seven answers of up to 1800 bytes."""
@@ -87,25 +85,3 @@ def run(protocol: str, count: int, seed: int, *, slowest_s: float = SLOWEST_S) -
         result.outcomes[sample.result] += 1
     assert result.slowest_s <= slowest_s, f"{result.slowest_s * 1000:.1f} ms for one poll"
     return result
-
-
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("protocols", nargs="*", default=sorted(FULLEST))
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
-    given = parser.parse_args()
-    for protocol in given.protocols:
-        print(f"{protocol}: seed {given.seed}, {given.count} answers", flush=True)
-        started_s = time.monotonic()
-        result = run(protocol, given.count, given.seed)
-        spent_s = time.monotonic() - started_s
-        rate = result.frames / spent_s
-        print(f"{result.frames} answers in {result.polls} polls, {spent_s:.0f} s, {rate:.0f} a second")
-        print(f"slowest poll {result.slowest_s * 1000:.2f} ms; {dict(result.outcomes.most_common())}", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

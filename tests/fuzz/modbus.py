@@ -1,13 +1,11 @@
-"""Garbage through every framing and the decoder: `python -m tests.fuzz_modbus --count 10000000 --seed 7`.
+"""Garbage through every framing and the decoder: `python -m tests.fuzz modbus --count 10000000 --seed 7`.
 
 Each round makes an input (random, or a right answer that is cut, doubled, mixed or has bits flipped), feeds it to the
 receiver of a random request, and decodes what comes through. Only the declared errors may come out, no single call
 may take longer than the limit, and a payload that comes through must have the length that was asked for.
 """
 
-import argparse
 import random
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -160,22 +158,3 @@ def feed(one: Target, data: bytes, tags: mbap.MbapTags) -> str:
         assert 0 < verdict.upto <= len(held)
         del held[: verdict.upto]
     return "nothing"
-
-
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
-    given = parser.parse_args()
-    print(f"seed {given.seed}, {given.count} inputs")
-    started_s = time.monotonic()
-    result = run(given.count, given.seed)
-    spent_s = time.monotonic() - started_s
-    print(f"{result.frames} inputs in {spent_s:.0f} s, {result.frames / spent_s:.0f} a second; only declared errors")
-    print(f"slowest {result.slowest_s * 1000:.2f} ms; {dict(result.outcomes.most_common())}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

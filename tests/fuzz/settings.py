@@ -1,18 +1,14 @@
 """Break a valid site file in many ways; each mutant must be refused at its place, without a traceback.
 
-    python -m tests.mutate_settings --count 500 --seed 7
+    python -m tests.fuzz settings --count 500 --seed 7
 
 A place is right when a problem names a line at most one away from the mistake; a key that is missing has the whole
 of its owner as its place. faults.md, matrix row 17.
 """
 
-import argparse
 import random
 import re
-import sys
-import tempfile
 import traceback
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,27 +266,3 @@ def complaint(broken: Mutant, folder: Path) -> str | None:
         return f"{broken.kind}: {traceback.format_exc()}"
     changed = [line for line in broken.text.splitlines() if line not in SITE.splitlines()]
     return f"{broken.kind}: accepted with {changed[:3]}"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    wanted = parser.parse_args()
-    print(f"seed {wanted.seed}", flush=True)
-    chance = random.Random(wanted.seed)
-    kinds: Counter[str] = Counter()
-    bad = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(wanted.count):
-            broken = mutant(chance)
-            kinds[broken.kind] += 1
-            if (words := complaint(broken, Path(folder))) is not None:
-                bad += 1
-                print(words)
-    print(f"{wanted.count} mutants of {len(kinds)} kinds, {wanted.count - bad} refused at their place, {bad} not")
-    return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

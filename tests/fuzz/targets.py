@@ -1,4 +1,4 @@
-"""What tests/fuzz_messages.py feeds: for each codec some instruments, and right messages of theirs to spoil."""
+"""What tests/fuzz/messages.py feeds: for each codec some instruments, and right messages of theirs to spoil."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from gateway.settings.document import read
 from tests.drivers.hj212.vectors import MODBUS, RIGHT, sender
 
 Target = Callable[[], list[tuple[InstrumentSpec, LineSpec, list[bytes]]]]
-PROFILES = Path(__file__).parents[1] / "config" / "profiles"
+PROFILES = Path(__file__).parents[2] / "config" / "profiles"
 KEY = Path(gettempdir()) / "fieldgate-fuzz-sm4.key"
 TEXTS = ("position/nmea_gps", "generic/weighbridge_continuous", "generic/voc_printer")
 

@@ -8,7 +8,7 @@ from drivers.bayern_hessen import frame
 from drivers.contract import Flag, Skip, Whole
 from drivers.errors import BadReply
 from gateway.settings.problem import SettingsError
-from tests.meters import instrument, polled, values
+from tests.fakes.meters import instrument, polled, values
 
 
 @pytest.mark.parametrize(("text", "check"), [("DA097", "3A"), ("DA", "04"), ("DA001", "35")])

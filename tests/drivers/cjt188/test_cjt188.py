@@ -8,7 +8,7 @@ from drivers.errors import BadReply, Refused
 from drivers.simulator.cjt188_meter import Cjt188Meter
 from drivers.simulator.meter import Readings
 from gateway.settings.problem import SettingsError
-from tests.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
+from tests.fakes.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
 
 ADDRESS = "11223344556677"
 OWN = frame.address_bytes(ADDRESS)

@@ -13,7 +13,7 @@ from drivers.simulator.dlt645_meter import Dlt645Meter
 from drivers.simulator.meter import Readings
 from drivers.values import Measured
 from gateway.settings.problem import SettingsError
-from tests.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
+from tests.fakes.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
 
 ENERGY = frame.Ask("000000000001", 0x11, bytes.fromhex("00000100"))
 REPLY = frame.frame(frame.address_bytes("000000000001"), 0x91, bytes.fromhex("00000100 78563412"))

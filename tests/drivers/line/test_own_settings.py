@@ -15,7 +15,7 @@ from drivers.simulator import simulate
 from gateway.fieldbus import build
 from gateway.settings.problem import SettingsError
 from tests.fakes import virtual_time
-from tests.meters import instrument, values
+from tests.fakes.meters import instrument, values
 
 SLOW = LineSpec(name="bus", kind="serial", path="/dev/none", baudrate=9600, timeout_s=1.0)
 FAST = SLOW.model_copy(update={"baudrate": 2400, "parity": "even"})

@@ -15,7 +15,7 @@ from drivers.simulator.meter import Readings
 from drivers.values import Measured, Odd
 from gateway.settings.problem import SettingsError
 from tests.drivers.mbus.telegrams import TELEGRAMS
-from tests.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
+from tests.fakes.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
 
 FIVE = frame.address(5)
 

@@ -1,10 +1,10 @@
-"""A sample of `python -m tests.fuzz_modbus`: 100,000 inputs in four parts, so that none is long on a slow machine."""
+"""A sample of `python -m tests.fuzz modbus`: 100,000 inputs in four parts, so that none is long on a slow machine."""
 
 import random
 
 import pytest
 
-from tests.fuzz_modbus import run
+from tests.fuzz.modbus import run
 
 SAMPLE = 25_000
 

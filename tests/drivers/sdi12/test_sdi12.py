@@ -16,7 +16,7 @@ from drivers.simulator.ports import PtyPort
 from drivers.simulator.sdi12_sensor import Sdi12Sensor
 from gateway.settings.problem import SettingsError
 from tests.fakes import virtual_time
-from tests.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
+from tests.fakes.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
 
 VALUES = {"level": 3.14, "temperature": -2.718, "conductivity": 1.414, "ph": 7, "dissolved_oxygen": 0.5}
 

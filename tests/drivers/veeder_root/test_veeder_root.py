@@ -11,7 +11,7 @@ from drivers.simulator.veeder_root_console import VeederRootConsole
 from drivers.veeder_root import frame
 from drivers.veeder_root.reports import Alarm, alarms, tanks
 from gateway.settings.problem import SettingsError
-from tests.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
+from tests.fakes.meters import FunctionLine, at_once, fixed, instrument, made, polled, values
 
 CAPTURE = b"\x01i101002312301342020402&&FB3B\x03"
 

@@ -1,11 +1,11 @@
-"""A seeded sample of tests/mutate_settings.py: broken files are refused at their place, never with a traceback."""
+"""A seeded sample of tests/fuzz/settings.py: broken files are refused at their place, never with a traceback."""
 
 import random
 from pathlib import Path
 
 import pytest
 
-from tests.mutate_settings import MUTATIONS, Mutant, complaint, mutant
+from tests.fuzz.settings import MUTATIONS, Mutant, complaint, mutant
 
 
 def test_mutants_are_refused_at_their_place(tmp_path: Path) -> None:
