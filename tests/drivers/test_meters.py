@@ -49,7 +49,8 @@ def test_garbage_ends_only_in_declared_errors(protocol: str) -> None:
     print(f"seed {seed}")
     # a slow machine is no fault of the codec: ten times the command's bound here
     result = run(protocol, SAMPLE, seed, slowest_s=0.2)
-    assert min(result.outcomes[kind] for kind in ("ok", "crc", "timeout")) > 10
+    assert min(result.outcomes[kind] for kind in ("crc", "timeout")) > 10
+    assert result.outcomes["ok"], "no poll of many questions went through; there are about 15 of them"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
