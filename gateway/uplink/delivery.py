@@ -53,7 +53,7 @@ class Lanes:
         self.asking = Asking(ask_every_s, (self.live, self.backlog))
         self.refusals = Refusals()
         self.proof: Batch | None = None
-        """The last batch that was accepted live: what the broker took once is no bad batch."""
+        """The last batch that was accepted live, or one of the backlog: what the broker took once is no bad batch."""
 
     @property
     def unheard(self) -> bool:
@@ -171,10 +171,20 @@ class Delivery:
                 if (wait_s := self._lanes.refusals.wait_s(batch.position, self._now())) > 0:
                     self._again_in(wait_s)
                     continue
+                await self._prove_before(batch)
                 await self._send_backlog(batch)
             if self._from_start:
                 self._from_start = False
                 after = 0
+
+    async def _prove_before(self, batch: Batch) -> None:
+        """Ask with a good batch where the lane is refused, and before one that has no others to be judged by."""
+        lane, proof = self._lanes.backlog, self._lanes.proof
+        if proof is None or proof.position in self._in_flight:
+            return
+        alone = lane.asking is None and self._lanes.refusals.alone(batch.position, lane)
+        if lane.doubtful or alone:
+            await self._send_backlog(proof, proof=True, open_too=alone)
 
     async def _page(self, after: int) -> Sequence[Batch]:
         limit = max(1, min(PAGE, int(PAGE_BYTES / self._mean_bytes)))
@@ -199,10 +209,11 @@ class Delivery:
                     self._more.set()
                     return
 
-    async def _send_backlog(self, batch: Batch, proof: bool = False) -> bool:
+    async def _send_backlog(self, batch: Batch, proof: bool = False, open_too: bool = False) -> bool:
         """Send it when it may go; False when an older one came back meanwhile and goes first.
 
-        A `proof` only asks whether the lane is open: it goes when the lane is still closed, and nothing follows for it.
+        A `proof` only asks whether the lane is open: it goes when the lane is still closed (or `open_too`), and
+        nothing follows for it.
         """
         lane = self._lanes.backlog
         lane.wants = True
@@ -211,7 +222,7 @@ class Delivery:
             await self._either_for(wait_s, self._opened)
             if self._from_start:
                 return False
-        if proof and (not lane.doubtful or batch.position in self._in_flight):
+        if (proof and not (lane.doubtful or open_too)) or batch.position in self._in_flight:
             return True
         if (wait_s := self._pace.wait_s(self._now())) > 0:
             await asyncio.sleep(wait_s)
@@ -243,9 +254,9 @@ class Delivery:
             self._counts.acknowledged += 1
             self._counts.acknowledge_seconds.observe(now - sent_at)
             self._feed.settle(self._uplink, position)
-            self._lanes.refusals.settled(position)
+            self._lanes.refusals.settled(position, lane)
             self._ranges.settled(position)
-            if which is Lane.LIVE:
+            if which is Lane.LIVE or self._lanes.proof is None:
                 self._lanes.proof = batch
             if lane.success():
                 logger.info("uplink %s: %s is accepted again", self._uplink, lane.topic)
@@ -261,12 +272,14 @@ class Delivery:
         reason = name(code)
         self._counts.refused[reason] += 1
         was = lane.asking
-        lane.failure(code)
+        if code == UNHEARD or not self._lanes.refusals.judged(position, lane):
+            lane.failure(code)
         if lane.asking is not None and was is None:
             self._lanes.asking.asked(lane, now)
             words = "uplink %s: %s is refused (%s); one batch at a time asks again"
             logger.warning(words, self._uplink, lane.topic, reason)
         if proof:
+            lane.was_good(1)
             return
         self._ranges.refused(position)
         if code == UNHEARD:

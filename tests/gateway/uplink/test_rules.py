@@ -113,6 +113,73 @@ def test_no_batch_is_set_aside_when_nothing_else_gets_through_either() -> None:
         assert refusals.refuse(7, lane, float(number), QUOTA) is not None
 
 
+def test_refusals_while_the_whole_lane_is_refused_do_not_count_against_a_batch() -> None:
+    lane, refusals = LaneState("data"), Refusals()
+    for number in range(10 * REFUSALS):
+        lane.failure(QUOTA)
+        assert refusals.refuse(7, lane, float(number), QUOTA) is not None
+    lane.success()  # others get through once, which the batch missed
+    for number in range(10 * REFUSALS):
+        lane.failure(QUOTA)
+        assert refusals.refuse(7, lane, 100.0 + number, QUOTA) is not None
+
+
+def test_a_bad_batch_is_set_aside_after_five_more_refusals_when_its_lane_is_open_again() -> None:
+    lane, refusals = LaneState("data"), Refusals()
+    for number in range(10 * REFUSALS):
+        lane.failure(QUOTA)
+        assert refusals.refuse(7, lane, float(number), QUOTA) is not None
+    for _ in range(REFUSALS - 2):
+        lane.success()
+        assert refusals.refuse(7, lane, 100.0, PAYLOAD) is not None
+    lane.success()
+    assert refusals.refuse(7, lane, 100.0, PAYLOAD) is None
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_a_lane_that_refuses_now_and_then_costs_no_good_batch_and_keeps_no_bad_one(share: float) -> None:
+    """Ten batches a turn; the refused ones are tried again each turn, and number 0 is the bad one."""
+    chance, lane, refusals = Random(1), LaneState("data"), Refusals()
+    waiting, turns_of_the_bad_one, number = [0], 0, 0
+    for turn in range(200):
+        for position in [*waiting, *range(number + 1, number + 11)]:
+            if position and chance.random() >= share:
+                lane.success()
+                refusals.settled(position, lane)
+                if position in waiting:
+                    waiting.remove(position)
+            else:
+                lane.failure(QUOTA)
+                if refusals.refuse(position, lane, 0.0, QUOTA) is None:
+                    assert position == 0
+                    waiting.remove(position)
+                    turns_of_the_bad_one = turn + 1
+                elif position not in waiting:
+                    waiting.append(position)
+        number += 10
+    assert REFUSALS <= turns_of_the_bad_one <= 20
+
+
+@pytest.mark.parametrize(("proofs_refused", "refusals_needed"), [(0, REFUSALS), (1, 25)])
+def test_a_batch_alone_is_judged_by_proofs_and_longer_where_these_are_refused_too(
+    proofs_refused: int, refusals_needed: int
+) -> None:
+    lane, refusals, number = LaneState("data"), Refusals(), 1
+    assert refusals.refuse(7, lane, 0.0, QUOTA) is not None
+    while True:
+        assert refusals.alone(7, lane)
+        if proofs_refused and number % 2:
+            lane.was_good(1)
+        else:
+            lane.success()
+            assert not refusals.alone(7, lane)
+        number += 1
+        if refusals.refuse(7, lane, float(number), QUOTA) is None:
+            break
+    assert number == refusals_needed
+    assert not refusals.alone(7, lane)
+
+
 def test_a_batch_larger_than_the_broker_takes_is_set_aside_alone_and_closes_no_lane() -> None:
     lane, refusals = LaneState("data"), Refusals()
     answers = []
