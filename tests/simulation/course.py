@@ -110,6 +110,7 @@ class Course:
         self.ways: list[SimulatedClock] = [self.clock]
         self.signed: set[float] = set()
         self.ended: list[asyncio.Task[None]] = []
+        self.healings: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
         self.number = 0
         self.site, self.city = site_of()
         self.life: Life
@@ -231,7 +232,8 @@ class Course:
             self.outcome.done[name] += 1
             healing = await FAULTS[name](self)
             if healing is not None:
-                self.loop.call_later(self.chance.expovariate(1 / 8.0), healing)
+                handle = self.loop.call_later(self.chance.expovariate(1 / 8.0), healing)
+                self.healings.append((handle, healing))
         await self._heal()
         await self.stop()
         for task in self.ended:
@@ -243,6 +245,10 @@ class Course:
 
     async def _heal(self) -> None:
         """Everything is well again: live data within 30 s, and the whole backlog in time."""
+        for handle, healing in self.healings:
+            if handle.when() > self.loop.time():  # above all a wall clock that still stands in 1970
+                handle.cancel()
+                healing()
         self.disk.kill_at = None
         self.disk.ill(None)
         self.field.failing.clear()
