@@ -27,8 +27,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 class Checked(BaseModel):
     """Base of every settings model: unknown keys are errors, values never change after the check."""
 
-    # a scale or limit that is no finite number would turn every value into none
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    # A scale or limit that is no finite number would turn every value into none. A validator is built where the model
+    # is first checked: many are only a part of another. The texts under the fields are for docs/site-file.md and the
+    # schema, which read them from the source (gateway/settings/facts.py): at every start that would cost a tenth of it.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Point(Checked):

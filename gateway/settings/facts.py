@@ -1,8 +1,13 @@
 """What a settings model says of each key, in words: the one source of docs/site-file.md and the JSON Schema."""
 
-from collections.abc import Callable, Iterator
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -30,6 +35,7 @@ class Key:
 
 def keys(model: type[Checked]) -> Iterator[Key]:
     """Every key of the model, in the order in which it is written down."""
+    written = texts(model)
     for name, field in model.model_fields.items():
         marks = _marks(field)
         kind, choices = _kind(field, marks)
@@ -38,10 +44,29 @@ def keys(model: type[Checked]) -> Iterator[Key]:
             kind=kind,
             limits=_limits(marks, kind),
             default=_default(field, kind),
-            text=" ".join((field.description or "").split()),
+            text=" ".join(written.get(name, "").split()),
             required=field.is_required(),
             choices=choices,
         )
+
+
+@cache
+def texts(model: type[Checked]) -> Mapping[str, str]:
+    """The text under each field of the model and of those that it extends, read from their source."""
+    found: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if owner is not Checked and issubclass(owner, Checked):
+            body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+            assert isinstance(body, ast.ClassDef)
+            found |= dict(_written(body.body))
+    return found
+
+
+def _written(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for field, behind in pairwise(body):
+        match field, behind:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
 
 
 def models(field: FieldInfo) -> list[type[Checked]]:

@@ -35,10 +35,12 @@ def _of(model: type[Checked]) -> dict[str, Any]:
 
 
 def _corrected(made: dict[str, Any], model: type[Checked], definitions: dict[str, Any]) -> None:
-    """Durations and sizes are text in the file, with a pattern and a default as people write them."""
+    """Durations and sizes are text in the file, with a pattern and a default as people write them; each key is told."""
     for key in keys(model):
         entry = made["properties"][key.name]
         entry.pop("title", None)
+        if key.text:
+            entry["description"] = key.text
         if key.kind.startswith(("duration", "size")):
             made["properties"][key.name] = _written(key)
         elif entry.get("default", 0) is None:
