@@ -19,7 +19,7 @@ class Health:
 
     async def listen(self, host: str, port: int) -> None:
         """Open the listener. Raises GatewayError when the address cannot be had."""
-        from gateway.health.web import Web  # aiohttp and prometheus_client only where something listens
+        from gateway.health.web import Web  # h11 and prometheus_client only where something listens
 
         self._web = Web(self.parts, self.bounds)
         await self._web.open(host, port)

@@ -28,7 +28,7 @@ DOORS = {
     "sqlite3": ("gateway.log",),
     "paho": ("gateway.broker",),
     "prometheus_client": ("gateway.health",),
-    "aiohttp": ("gateway.health",),
+    "h11": ("gateway.health",),
     "ruamel": ("gateway.settings",),
     "pymodbus": ("drivers.modbus", "drivers.simulator"),
     "amqtt": ("gateway.cli",),
