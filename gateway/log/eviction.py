@@ -86,13 +86,13 @@ def merged(reports: Iterable[Report]) -> list[Report]:
 
 @dataclass(slots=True)
 class Room:
-    """How much is to leave: `bytes` of rows (0: none for size), and rows created before `before_ms` (0: none for age).
+    """How much is to leave: `bytes` of rows (0: none for size), and rows up to position `old` (0: none for age).
 
     `settled` has, by uplink, what it has acknowledged; `gone` what is no longer there; `newest` always stays.
     """
 
     bytes: int
-    before_ms: int
+    old: int
     settled: Mapping[str, Intervals]
     gone: Intervals
     newest: int
@@ -111,7 +111,7 @@ class Evicted:
 def evict(connection: sqlite3.Connection, room: Room) -> Evicted:
     """Remove one run of batches within the transaction under way. Raises sqlite3.Error."""
     evicted = Evicted()
-    if room.before_ms:
+    if room.old:
         _evict_old(connection, room, evicted)
     if room.bytes:
         _evict_for_size(connection, room, evicted)
@@ -120,17 +120,11 @@ def evict(connection: sqlite3.Connection, room: Room) -> Evicted:
 
 
 def _evict_old(connection: sqlite3.Connection, room: Room, evicted: Evicted) -> None:
-    """The oldest rows as long as they are too old: order is by position, so the first that is not ends it."""
     rows = connection.execute(
-        "SELECT position, created_ms FROM batches WHERE position < ? ORDER BY position LIMIT ?",
-        (room.newest, RUN_ROWS),
+        "SELECT position FROM batches WHERE position <= ? AND position < ? ORDER BY position LIMIT ?",
+        (room.old, room.newest, RUN_ROWS),
     ).fetchall()
-    old = Intervals()
-    for position, created_ms in rows:
-        if created_ms >= room.before_ms:
-            break
-        old.add(position)
-    for first, last in old:
+    for first, last in Intervals((position, position) for (position,) in rows):
         _remove(connection, room, evicted, first, last, "age")
 
 

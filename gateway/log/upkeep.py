@@ -1,7 +1,8 @@
 """What commits cost and leave behind: bytes, pages, how much must leave the log, and what is given back."""
 
-from gateway.clock import Clock, ClockState
+from gateway.clock import Clock
 from gateway.log import eviction
+from gateway.log.age import Age
 from gateway.log.cursors import Cursors
 from gateway.log.database import PAGE_SIZE
 from gateway.log.eviction import Room
@@ -41,15 +42,13 @@ class Upkeep:
         """The account of written bytes begins anew with each thread."""
         self._written_before = self.written_bytes
 
-    def room(self, now_ms: int, state: ClockState, cursors: Cursors, newest: int) -> Room | None:
-        """What should leave with the next commit. Age counts only while the time is known for certain."""
-        before_ms = 0
-        if self._clock.monotonic() - self._age_checked_s >= AGE_CHECK_S and state is ClockState.SYNCED:
-            before_ms = now_ms - int(self._settings.max_age_s * 1000)
-        if not before_ms and self._over <= 0:
+    def room(self, age: Age, cursors: Cursors, newest: int) -> Room | None:
+        """What should leave with the next commit."""
+        old = age.old() if self._clock.monotonic() - self._age_checked_s >= AGE_CHECK_S else 0
+        if not old and self._over <= 0:
             return None
         settled = {name: runs.copy() for name, runs in cursors.settled.items()}
-        return Room(max(0, self._over), before_ms, settled, cursors.gone.copy(), newest)
+        return Room(max(0, self._over), old, settled, cursors.gone.copy(), newest)
 
     def look_due(self) -> bool:
         """Whether the next commit should look at the files."""
@@ -59,7 +58,7 @@ class Upkeep:
 
     def committed(self, work: Work, done: Done, salvaging: bool) -> None:
         """Take the measure of the files after a commit that looked at them."""
-        if work.room and work.room.before_ms and sum(done.evicted.delivered.values(), 0) < eviction.RUN_ROWS:
+        if work.room and work.room.old and sum(done.evicted.delivered.values(), 0) < eviction.RUN_ROWS:
             self._age_checked_s = self._clock.monotonic()
         self._unseen += sum(len(batch.body) for batch in done.batches)
         if not done.pages:

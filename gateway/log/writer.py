@@ -15,6 +15,7 @@ from drivers.measure import Histogram
 from gateway.clock import Clock, ClockState
 from gateway.errors import LogError
 from gateway.log import checkpoints, reader
+from gateway.log.age import AGE, Age
 from gateway.log.checkpoints import Checkpoints
 from gateway.log.database import FAULTS, truncate
 from gateway.log.eviction import Report
@@ -70,6 +71,7 @@ class Writer:
         self.telling = Telling(clock)
         self.waiting = Waiting(options, clock, self.telling, lambda reading: self.lost(reading))
         self.upkeep = Upkeep(settings, clock)
+        self.age = Age(settings.max_age_s, clock, options.boot)
         self.shelf = Shelf(options.uplinks)
         self.tail = Tail(options.boot)
         self.states: dict[str, tuple[int, bytes]] = {}
@@ -231,6 +233,7 @@ class Writer:
             self._carried = {name[len(KEPT) :]: state for name, state in kept.items() if name not in standing.states}
             standing.states.update((name, state) for name, state in kept.items() if name not in standing.states)
         self.states = standing.states
+        self.age.load(self.states)
         gone, settled = _runs(standing.states, GONE), {}
         for name in self.options.uplinks:
             settled[name] = _runs(standing.states, CURSOR + name)
@@ -314,6 +317,8 @@ class Writer:
             self.gone_changed = False
         if self.tail.turned(now_ms):
             states[TURNS] = written_turns(self.tail.turns)
+        if (age := self.age.to_save(self.shelf.newest)) is not None:
+            states[AGE] = age
         return Work(
             gateway=self.options.gateway,
             compression=self.settings.compression,
@@ -327,7 +332,7 @@ class Writer:
             cursors=self.shelf.cursors.written(),
             states=states,
             carried=self._carried,
-            room=self.upkeep.room(now_ms, self.holding.state(), self.shelf.cursors, self.shelf.newest),
+            room=self.upkeep.room(self.age, self.shelf.cursors, self.shelf.newest),
             look=self.shelf.unknown(),
             give_back=self.upkeep.give_back,
             look_at_files=self.upkeep.look_due(),
@@ -391,6 +396,7 @@ class Writer:
         if self.store is not None:
             while self.waiting and not self.faults.broken:
                 await self.commit()
+            self.age.due()
             await self.commit(final=self.tail.end.position != self._sealed)
         if self._timer is not None:
             self._timer.cancel()

@@ -351,7 +351,7 @@ class LogSettings(Checked):
     max_size: Annotated[Size, Field(ge=1 << 20)] = 2 << 30
     """All files of the log together; the oldest batches go first."""
     max_age_s: Annotated[Duration, Field(ge=60)] = Field(400 * 86400.0, alias="max_age")
-    """Batches older than this are removed."""
+    """Batches are removed when the machine has been running for so long since they were made."""
     commit_every_s: Annotated[Duration, Field(ge=SHORTEST_COMMIT_S, le=60)] = Field(1.0, alias="commit_every")
     """What was read within this time is committed as one batch."""
     compression: Literal["none", "zlib"] = "none"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.clocks.trials import behind_the_log, never_set, steps, unset_and_rebooted, unset_at_boot
+from tests.clocks.trials import behind_the_log, never_set, steps, unset_and_rebooted, unset_at_boot, years_ahead
 
 
 def main() -> int:
@@ -30,6 +30,7 @@ def main() -> int:
         lambda folder: unset_and_rebooted(folder, told),
         lambda folder: never_set(folder, told),
         lambda folder: behind_the_log(folder, told),
+        lambda folder: years_ahead(folder, told),
     ]
     trials = [lambda folder: steps(folder, chosen.steps, random.Random(chosen.seed), told), *chosen.rounds * starts]
     wrong: list[str] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clocks.trials import behind_the_log, never_set, steps, unset_and_rebooted, unset_at_boot
+from tests.clocks.trials import behind_the_log, never_set, steps, unset_and_rebooted, unset_at_boot, years_ahead
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -30,3 +30,7 @@ def test_a_clock_that_is_never_set_holds_readings_back_only_so_long(tmp_path: Pa
 
 def test_a_clock_behind_the_log_is_believed_only_when_it_is_confirmed(tmp_path: Path) -> None:
     assert not behind_the_log(tmp_path, print)
+
+
+def test_a_synchronised_clock_ten_years_ahead_takes_nothing_out_of_the_log(tmp_path: Path) -> None:
+    assert not years_ahead(tmp_path, print)

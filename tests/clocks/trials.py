@@ -1,6 +1,7 @@
 """What is done to the wall clock, and what must hold."""
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -166,4 +167,28 @@ def behind_the_log(folder: Path, told: Callable[[str], None]) -> list[str]:
         assert on.gateway.stop() == 0
         wrong += sound(on)
         told(f"behind the log: {len(on.readings()) - seen} readings after the confirmation, {len(wrong)} findings")
+    return wrong
+
+
+def years_ahead(folder: Path, told: Callable[[str], None]) -> list[str]:
+    """A clock ten years ahead that says it is synchronised, at a start and while running, takes nothing away."""
+    with setting(folder) as on:
+        on.more(10)
+        assert on.gateway.stop() == 0
+        on.clock.set(10 * YEAR_S, SYNCHRONISED)
+        on.gateway.start()
+        until(lambda: on.feed.batches()[-1].body["clock"] == "synced", "the state of the clock")
+        on.more(10)
+        if on.feed.batches()[-1].body["created"] < time.time() * 1000 + 9 * YEAR_S * 1000:
+            return ["the clock was not turned"]
+        on.clock.set(0.0)
+        on.more(5)
+        assert on.gateway.stop() == 0
+        wrong = sound(on) + [f"told as evicted: {event['data']}" for event in on.events("log.evicted")]
+        database = sqlite3.connect(folder / "log.db")
+        rows = database.execute("SELECT seq FROM batches ORDER BY position").fetchall()
+        database.close()
+        if [seq for (seq,) in rows] != list(range(1, len(rows) + 1)):
+            wrong.append(f"the log holds {len(rows)} batches, from {rows[0]} to {rows[-1]}")
+        told(f"years ahead: {len(rows)} batches kept, {len(wrong)} findings")
     return wrong

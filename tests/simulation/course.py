@@ -137,8 +137,7 @@ class Course:
         clock = self.clock.born()
         self.ways.append(clock)
         files = {"path": str(place / "log.db"), "key_file": str(self.folder / "key.pem")}
-        # nothing is to grow old: a day with a clock ten years ahead would
-        log = self.site.log.model_copy(update=files | {"max_age_s": 100 * 366 * 86400.0})
+        log = self.site.log.model_copy(update=files)
         self.site = dataclasses.replace(self.site, log=log)
         self.told = Told(lambda: self.site)
         machine = Machine(
