@@ -46,6 +46,7 @@ def no_tags(line: LineSpec) -> Tags | None:
     return None
 
 
+@cache
 def names() -> tuple[str, ...]:
     """Every protocol that a site file may name."""
     return BUILT_IN + tuple(entry.name for entry in entry_points(group="fieldgate.protocols"))

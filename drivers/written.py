@@ -14,6 +14,7 @@ from drivers.values import outside
 
 _NUMBER = re.compile(r"([+-]?) *([0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 """A sign may stand apart from its digits, as on weighing indicators. Longer texts are no measured value."""
+ONE = Fraction(1)
 LARGEST_WHOLE = 1 << 63
 """The feed's integers have 64 bits; a larger whole number becomes a float."""
 SHOWN = 40
@@ -34,16 +35,17 @@ def shown(text: str) -> str:
 class Number:
     """How one point's text becomes its value: `factor` and `offset` are exact, the unit's conversion included."""
 
-    __slots__ = ("_comma", "_invalid_numbers", "_invalid_texts", "_offset", "_times")
+    __slots__ = ("_as_written", "_comma", "_invalid_numbers", "_invalid_texts", "_offset", "_times")
 
     def __init__(self, point: Point, decimal: str = ".", factor: Fraction | None = None) -> None:
         self._comma = decimal == ","
         self._times = fraction(point.scale) if factor is None else factor
         self._offset = fraction(point.offset)
+        self._as_written = self._times == 1 and self._offset == 0
         self._invalid_numbers = frozenset(mark for mark in point.invalid if not isinstance(mark, str))
         self._invalid_texts = frozenset(mark.strip().lower() for mark in point.invalid if isinstance(mark, str))
 
-    def value(self, text: str, negative: bool = False, factor: Fraction = Fraction(1)) -> int | float:
+    def value(self, text: str, negative: bool = False, factor: Fraction = ONE) -> int | float:
         """The value of that text; `negative` turns its sign, `factor` converts its unit. Raises Unwritten."""
         bare = text.strip()
         if bare.lower() in self._invalid_texts:
@@ -57,10 +59,11 @@ class Number:
         plain: int | float = int(written) if whole else float(written)
         if plain in self._invalid_numbers or (negative and -plain in self._invalid_numbers):
             raise Unwritten(f"{shown(bare)} is the instrument's mark for no value")
-        times = self._times * factor
-        if times != 1 or self._offset != 0:
-            exact = Fraction(written) * times + self._offset
-            plain = int(exact) if whole and exact.denominator == 1 else _rounded(exact)
+        if not self._as_written or factor is not ONE:
+            times = self._times * factor
+            if times != 1 or self._offset != 0:
+                exact = Fraction(written) * times + self._offset
+                plain = int(exact) if whole and exact.denominator == 1 else _rounded(exact)
         if isinstance(plain, int) and not -LARGEST_WHOLE <= plain < LARGEST_WHOLE:
             plain = float(plain)
         if plain in (float("inf"), float("-inf")):

@@ -42,7 +42,10 @@ class Account:
 
     acknowledged: set[tuple[str, int]] = field(default_factory=set)
     """(logger, number) of each frame."""
+    due: int = 0
+    """Frames that all loggers together had to send."""
     unanswered: int = 0
+    """Frames that were due and got no acknowledgement."""
     delivered: int = 0
     doubled: int = 0
     missing: int = 0
@@ -54,6 +57,8 @@ class Account:
     neighbour_polls: int = 0
     neighbour_nulls: int = 0
     seconds: float = 0.0
+    cpu_s: float = 0.0
+    """CPU time of the gateway meanwhile."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -64,8 +69,11 @@ def frame(mn: str, number: int) -> bytes:
     return framed(written(fields, f"DataTime={now};w01018-Rtd={number}.5,w01018-Flag=N;w01001-Rtd=7.1,w01001-Flag=N"))
 
 
-async def logger(port: int, mn: str, period_s: float, until_s: float, account: Account) -> None:
-    """One logger: sends at its period; cut off, it connects again and sends again what was not acknowledged."""
+async def logger(port: int, mn: str, frames: int, period_s: float, until_s: float, account: Account) -> None:
+    """One logger: sends at its period; cut off, it connects again and sends again what was not acknowledged.
+
+    What it could not send in time it sends afterwards, so that all that was due is asked for.
+    """
     loop = asyncio.get_running_loop()
     due_s, number = loop.time() + period_s * random.random(), 0
     waiting: dict[bytes, tuple[int, float, bytes]] = {}
@@ -77,28 +85,31 @@ async def logger(port: int, mn: str, period_s: float, until_s: float, account: A
             account.acknowledged.add((mn, done))
             account.slowest_ms = max(account.slowest_ms, (loop.time() - sent_s) * 1000)
 
-    while loop.time() < until_s or (waiting and loop.time() < until_s + LAST_S):
+    def busy() -> bool:
+        return (number < frames or bool(waiting)) and loop.time() < until_s + LAST_S
+
+    while busy():
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             hearing = asyncio.create_task(acknowledged(reader))
             try:
                 writer.write(b"".join(said for _, _, said in waiting.values()))
-                while not hearing.done() and (loop.time() < until_s or (waiting and loop.time() < until_s + LAST_S)):
-                    if loop.time() < until_s and loop.time() >= due_s:
+                while not hearing.done() and busy():
+                    if number < frames and loop.time() >= due_s:
                         said = frame(mn, number)
                         waiting[said[6:26]] = (number, loop.time(), said)
                         writer.write(said)
                         number += 1
                         due_s += period_s
-                    await asyncio.sleep(min(0.1, max(0.0, due_s - loop.time())) if loop.time() < until_s else 0.05)
+                    await asyncio.sleep(min(0.1, max(0.0, due_s - loop.time())) if number < frames else 0.05)
             finally:
                 hearing.cancel()
                 await asyncio.gather(hearing, return_exceptions=True)
                 writer.close()
-        if loop.time() < until_s or waiting:
+        if busy():
             account.reconnections += 1
             await asyncio.sleep(0.2)
-    account.unanswered += len(waiting)
+    account.unanswered += frames - number + len(waiting)
 
 
 async def hostile(port: int, kind: str, until_s: float) -> None:
@@ -125,7 +136,9 @@ async def flood(port: int, connections: int, rate: float, seconds: float, accoun
     until_s = asyncio.get_running_loop().time() + seconds
     kinds = ("garbage", "stranger", "digits", "drip", "silent")
     tasks: list[Coroutine[Any, Any, None]] = [hostile(port, kind, until_s) for kind in kinds for _ in range(HOSTILE)]
-    tasks += [logger(port, f"MN{at}", connections / rate, until_s, account) for at in range(connections)]
+    frames, period_s = round(rate * seconds / connections), connections / rate
+    account.due = frames * connections
+    tasks += [logger(port, f"MN{at}", frames, period_s, until_s, account) for at in range(connections)]
     await asyncio.gather(*tasks)
 
 
@@ -157,10 +170,11 @@ def run(folder: Path, connections: int, rate: float, seconds: float) -> Account:
                 until(lambda: alive() is not None or len(city.batches()) > 2, "batches", 60)
                 assert alive() is None, "the gateway ended"
                 process = psutil.Process(gateway.process.pid)
-                before = process.memory_info().rss
+                before, cpu_before_s = process.memory_info().rss, spent_s(process)
                 started_s = time.monotonic()
                 asyncio.run(flood(port, connections, rate, seconds, account))
                 account.seconds = time.monotonic() - started_s
+                account.cpu_s = spent_s(process) - cpu_before_s
                 account.memory_mib = (process.memory_info().rss - before) / 2**20
                 time.sleep(2.0)  # the last second is committed and delivered
                 assert gateway.stop() == 0
@@ -169,6 +183,12 @@ def run(folder: Path, connections: int, rate: float, seconds: float) -> Account:
         city.stop()
         broker.stop()
     return account
+
+
+def spent_s(process: psutil.Process) -> float:
+    """CPU time of a process, its own and the system's for it."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def judge(account: Account, city: Subscriber) -> None:
@@ -205,8 +225,8 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         account = run(Path(folder), given.connections, given.rate, given.seconds)
-    rate = len(account.acknowledged) / account.seconds
-    print(f"{len(account.acknowledged)} frames acknowledged in {account.seconds:.1f} s, {rate:.0f} a second")
+    print(f"{len(account.acknowledged)} of {account.due} frames acknowledged in {account.seconds:.1f} s")
+    print(f"the gateway used {account.cpu_s:.1f} s of CPU time, {account.cpu_s / account.seconds:.0%} of a core")
     print(f"slowest {account.slowest_ms:.0f} ms, {account.reconnections} times connected again")
     print(f"delivered {account.delivered}, twice {account.doubled}; memory +{account.memory_mib:.1f} MiB")
     print(f"neighbour polled {account.neighbour_polls} times, {account.neighbour_nulls} with nulls")

@@ -35,14 +35,18 @@ def _entry(byte: int) -> int:
 
 
 _TABLE = tuple(map(_entry, range(256)))
+_HIGH = bytes(entry >> 8 for entry in _TABLE)
+"""All of the register that the next byte of data meets."""
 
 
 def crc(data: bytes | bytearray) -> int:
     """CRC of the standard (Annex A): "123456789" gives 2F80, nothing gives FFFF."""
-    register = 0xFFFF
-    for byte in data:
-        register = _TABLE[register >> 8 ^ byte]
-    return register
+    if not data:
+        return 0xFFFF
+    high = 0xFF
+    for byte in data[:-1]:
+        high = _HIGH[high ^ byte]
+    return _TABLE[high ^ data[-1]]
 
 
 def check_digits(data: bytes, kind: Crc) -> bytes:
@@ -77,11 +81,12 @@ class Opened:
 class Framing:
     """Frames of one link."""
 
-    __slots__ = ("_key", "_kinds", "longest")
+    __slots__ = ("_cut", "_key", "_kinds", "longest")
 
     def __init__(self, kind: Crc, longest: int, key: bytes | None = None) -> None:
         self._kinds: tuple[Literal["hj212", "modbus"], ...] = ("hj212", "modbus") if kind == "either" else (kind,)
         self._key = key
+        self._cut: tuple[bytes, Opened] | None = None  # the frame found last: its CRC is reckoned once
         self.longest = longest + HEAD + TAIL + 2
         assert "either" in get_args(Crc)
 
@@ -110,14 +115,20 @@ class Framing:
         if after not in _ENDS or not _HEX.fullmatch(data, end - TAIL, end):
             return Skip(2, "broken")
         whole = end + 2 if after == b"\r\n" else end
+        frame = bytes(data[:whole])
         try:
-            self.opened(bytes(data[:whole]))
+            self._cut = frame, self._opened(frame)
         except BadReply as error:
             return Skip(whole if error.fault == "encrypted" else 2, error.fault)
-        return Whole(whole, bytes(data[:whole]))
+        return Whole(whole, frame)
 
     def opened(self, frame: bytes) -> Opened:
         """DATA of a frame that `cut` has found. Raises BadReply."""
+        if self._cut is not None and self._cut[0] is frame:
+            return self._cut[1]
+        return self._opened(frame)
+
+    def _opened(self, frame: bytes) -> Opened:
         length = int(frame[2:HEAD])
         sent, seal = frame[HEAD : HEAD + length], frame[HEAD + length : HEAD + length + TAIL]
         oddities = [] if frame.endswith(b"\r\n") else ["no_end"]

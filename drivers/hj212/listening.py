@@ -5,6 +5,7 @@ same DATA within the last ones of its sender), but it makes a sample only once. 
 part never comes is told, with nulls for what is missing, when the next one begins.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from drivers.hj212.source import Hj212Options
 from drivers.hj212.values import MISSING_PART, Parts, Values
 from drivers.profile import InstrumentSpec, LineSpec
 
+_MN = re.compile(rb"(?:^|;)MN=([^;\s]+);")
+"""Whose message it is, where that stands as the standard has it; elsewhere `parsed` finds it."""
 REMEMBERED = 64
 """Messages of one sender that are known when they come again: after the retries of the standard (3) that is plenty."""
 
@@ -72,6 +75,7 @@ class Hj212Hearing:
                 other = sender.commands[one.command].instrument
                 raise ValueError(f"{spec.id} and {other} are command {one.command} of one sender, {spec.address}")
             sender.commands[one.command] = Command(spec, one)
+        self._mns = frozenset(mn.encode() for mn in self._senders)
 
     def last_only(self, instrument: str) -> bool:
         """Every message counts."""
@@ -84,6 +88,9 @@ class Hj212Hearing:
     def heard(self, message: bytes) -> list[Heard]:
         """See drivers/contract.py, Hearing."""
         opened = self._framing.opened(message)
+        mine = _MN.search(opened.data)
+        if mine is not None and mine[1] not in self._mns:  # strangers are not worth a closer look
+            raise BadReply(f"MN {mine[1]!r} is none of this line", "unknown")
         found = parsed(opened.data)
         sender = self._senders.get(found.mn)
         if sender is None:

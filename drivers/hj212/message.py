@@ -22,6 +22,12 @@ SPLIT = 2
 """Bit of Flag: PNUM and PNO say which part of how many this is."""
 MOST_PARTS = 64
 """Parts of one message; real ones have a few, and each is waited for."""
+_TEXT = r"([^;=\s]*)"
+_HEAD = re.compile(
+    f"QN={_TEXT};ST={_TEXT};CN={_TEXT};PW={_TEXT};MN={_TEXT};Flag={_TEXT}(?:;PNUM={_TEXT};PNO={_TEXT})?(?:;RF={_TEXT})?"
+)
+_ITEM = re.compile(r"([A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)?)=([^=\s/]*)")
+"""Fields and an item as the standard has them, read at once; every other spelling is looked at more closely."""
 _CP = re.compile(r"(.*?);?\s*CP\s*=\s*&&(.*)&&\s*;?\s*", re.IGNORECASE)
 _PIECE = re.compile(r"(?://.*?//|[^;,])+")
 """Pieces of the data area; between // stands free text (i11001-Info) that may hold separators."""
@@ -115,6 +121,8 @@ def _text(data: bytes) -> tuple[str, list[str]]:
 
 
 def _fields(head: str, oddities: list[str]) -> dict[str, str]:
+    if (usual := _HEAD.fullmatch(head)) is not None:
+        return {key: text for key, text in zip(ORDER, usual.groups(), strict=True) if text is not None}
     fields: dict[str, str] = {}
     for piece in filter(None, (one.strip() for one in head.split(";"))):
         name, equals, value = piece.partition("=")
@@ -161,6 +169,10 @@ def _pieces(area: str, oddities: list[str]) -> Iterator[tuple[str | None, str]]:
     """(name, value) of each item; (None, text) for a piece without a name."""
     for piece in (one.strip() for one in _PIECE.findall(area)):
         if not piece:
+            continue
+        usual = _ITEM.fullmatch(piece)
+        if usual is not None and (usual[1] == "DataTime" or usual[1].lower() != "datatime"):
+            yield usual[1], usual[2]
             continue
         name, equals, value = (part.strip() for part in piece.partition("="))
         if not equals or not _NAME.fullmatch(name):

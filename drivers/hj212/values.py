@@ -17,8 +17,9 @@ from drivers.written import Mark, Number, Unwritten, beyond, shown
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MISSING_PART = "timeout: a part of the message did not come"
-_TIMES = {14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f", 12: "%Y%m%d%H%M"}
-"""Digits of a time -> how they are written; 17 has milliseconds."""
+WRITTEN = "%Y%m%d%H%M%S"
+_TIMES = (12, 14, 17)
+"""Digits of a time: without seconds, with them, with milliseconds."""
 
 
 class Zone:
@@ -34,16 +35,15 @@ class Zone:
         """Milliseconds since 1970 UTC of YYYYMMDDhhmmss; None for what is no time."""
         if text is None or not (text.isascii() and text.isdecimal()) or len(text) not in _TIMES:
             return None
-        if len(text) == 17:
-            text += "000"
-        written = _TIMES[17 if len(text) == 20 else len(text)]
+        second, milli = int(text[12:14] or 0), int(text[14:] or 0)
+        parts = (int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), second, milli * 1000)
         try:
-            moment = datetime.strptime(text, written).replace(tzinfo=self.zone)
+            moment = datetime(*parts, tzinfo=self.zone)
         except ValueError:
             return None
         return (moment - EPOCH) // timedelta(milliseconds=1)
 
-    def written(self, at_s: float, form: str = _TIMES[14]) -> str:
+    def written(self, at_s: float, form: str = WRITTEN) -> str:
         """A unix second as the sender writes it."""
         return datetime.fromtimestamp(at_s, UTC).astimezone(self.zone).strftime(form)
 

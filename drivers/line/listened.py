@@ -23,15 +23,18 @@ class Listened:
         self.last_only = line.hearing.last_only(spec.id)
         self.line = line
         self._wait_s = min(max(SHORTEST_S, PATIENCE_PERIODS * spec.every_s), LONGEST_S)
-        self._waiting: list[asyncio.Future[Sample]] = []
-        line.said.append(self._heard)
 
     async def poll(self) -> Sample:
         """The next message's values. Never raises FieldError."""
         if not self.line.up:
             return Sample.nothing(len(self.points), f"line: {self.line.state}")
         waiting: asyncio.Future[Sample] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
+
+        def heard(one: Heard) -> None:
+            if one.sample is not None and one.instrument == self.unit and not waiting.done():
+                waiting.set_result(one.sample)
+
+        self.line.said.append(heard)  # only while somebody waits: a line has hundreds of these
         try:
             async with asyncio.timeout(self._wait_s):
                 return await waiting
@@ -39,10 +42,4 @@ class Listened:
             why = f"timeout: no message in {durations.written(self._wait_s)}"
             return Sample.nothing(len(self.points), why)
         finally:
-            self._waiting.remove(waiting)
-
-    def _heard(self, heard: Heard) -> None:
-        if heard.sample is not None and heard.instrument == self.unit:
-            for waiting in self._waiting:
-                if not waiting.done():
-                    waiting.set_result(heard.sample)
+            self.line.said.remove(heard)

@@ -4,10 +4,12 @@ A listener of ours opens only where the site file says so (`listen:`), on the ad
 
 - each connection holds at most `HELD` bytes of input; a peer that sends faster is not read from (TCP stops it);
 - messages are worked through in slices of `SLICE_S`, a few of each connection in turn, at most `RATE` a second each;
+- all connections together that have said nothing useful yet have `STRANGERS_RATE` messages a second, however often they
+  come again: the others feel nothing of them, and a newcomer waits for his first word a fraction of `CHANCE_S`;
 - a connection that has said nothing useful within `STRANGER_S`, `STRANGER_BYTES` or `BURST` messages is closed, and so
   is one that is idle for the line's `idle`, or does not read its acknowledgements;
-- when all places are taken, the oldest stranger that has had `CHANCE_S` to speak gives up its place to a newcomer; if
-  there is none, the newcomer goes (and comes again: loggers do).
+- when all places are taken, a stranger that has said `NONSENSE`, or the oldest one that has had `CHANCE_S` to speak,
+  gives up its place to a newcomer; if there is none, the newcomer goes (and comes again: loggers do).
 """
 
 import asyncio
@@ -37,11 +39,17 @@ TURN = 16
 """Messages of one connection before the next one has its turn."""
 RATE, BURST = 100.0, 500.0
 """Messages a second of one connection, and how many may come at once after a pause (history after an outage)."""
+STRANGERS_RATE, STRANGERS_BURST = 400.0, 500.0
+"""Messages a second of all strangers together, a small part of a core; the burst is every logger at a start."""
+STRANGERS_TURN = 2
+"""Messages of one stranger before the next one has its turn: 200 of them wait a second."""
 STRANGER_S = 30.0
 """Loggers report at their start; who has not said anything within this time is none of ours."""
 STRANGER_BYTES = 65536
 CHANCE_S = 2.0
 """A logger speaks as soon as it is connected, and over a slow link within this time."""
+NONSENSE = 16
+"""Useless messages after which nobody need be given a chance any more; a logger has one at most, a begun one."""
 UNREAD = 16384
 """Acknowledgements that a peer has not taken; a logger that reads has none."""
 LOOK_S = 1.0
@@ -69,7 +77,7 @@ class ListeningLine(Connection):
         return Ear(self.hearing, self.faults, self._heard, reply, lambda send: self.answer(send))
 
     def _heard(self, heard: Heard) -> None:
-        for tell in self.said:
+        for tell in tuple(self.said):
             tell(heard)
 
     def _opened(self) -> None:
@@ -99,10 +107,14 @@ class ListeningLine(Connection):
             self._ear.close()
 
     def _stranger(self) -> "Peer | None":
-        """The connection that has been here longest without saying anything useful, if it had its chance."""
+        """Who has said the most nonsense, or else has been here longest without saying anything, after his chance."""
         before_s = self._loop.time() - CHANCE_S
-        strangers = [one for one in self.connections if not one.ear.useful and one.since_s <= before_s]
-        return min(strangers, key=lambda one: one.since_s, default=None)
+        strangers = [
+            one
+            for one in self.connections
+            if not one.ear.useful and (one.nonsense >= NONSENSE or one.since_s <= before_s)
+        ]
+        return max(strangers, key=lambda one: (min(one.nonsense, NONSENSE), -one.since_s), default=None)
 
     # -- connections made to us ---------------------------------------------------------------------------
 
@@ -144,6 +156,8 @@ class Peer(asyncio.BufferedProtocol):
 
     def __init__(self, server: "_Server") -> None:
         self.peer = "?"
+        self.nonsense = 0
+        """Messages before the first useful one."""
         self.since_s = self._heard_s = 0.0
         self._server = server
         self._line = server.line
@@ -190,21 +204,23 @@ class Peer(asyncio.BufferedProtocol):
             self._queued = True
             self._server.queue(self)
 
-    def work(self, now_s: float) -> None:
-        """A turn: some of its messages; more of them put it at the end of the queue."""
+    def work(self, now_s: float) -> int:
+        """A turn: some of its messages; more of them put it at the end of the queue. How many there were."""
         self._queued = False
         self._tokens = min(BURST, self._tokens + (now_s - self._filled_s) * RATE)
         self._filled_s = now_s
-        turn = min(TURN, int(self._tokens))
+        turn = min(TURN if self.ear.useful else STRANGERS_TURN, int(self._tokens))
         if turn < 1 and not self.ear.useful:
             self.hang_up("stranger")
-            return
+            return 0
         if turn < 1 and len(self.ear):
             self._queued = True
             self._server.loop.call_later((1 - self._tokens) / RATE, self._server.queue, self)
-            return
+            return 0
         done = self.ear.work(turn)
         self._tokens -= done
+        if not self.ear.useful:
+            self.nonsense += done
         if self.ear.useless_bytes > STRANGER_BYTES:
             self.hang_up("stranger")
         elif done == turn and len(self.ear):
@@ -214,6 +230,7 @@ class Peer(asyncio.BufferedProtocol):
         elif self._paused and len(self.ear) < HELD:
             self._paused = False
             self._transport.resume_reading()
+        return done
 
     def look(self, now_s: float) -> None:
         """Close it when it is of no use."""
@@ -253,6 +270,8 @@ class _Server:
         self.shared = memoryview(bytearray(READ))
         """Every arrival goes through here: it is copied before the next one can come."""
         self._waiting: deque[Peer] = deque()
+        self._strangers: deque[Peer] = deque()
+        self._left, self._filled_s = STRANGERS_BURST, self.loop.time()  # messages that strangers may say now
         self._something = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -267,7 +286,7 @@ class _Server:
 
     def queue(self, connection: Peer) -> None:
         """It has something to say."""
-        self._waiting.append(connection)
+        (self._waiting if connection.ear.useful else self._strangers).append(connection)
         self._something.set()
 
     async def _work(self) -> None:
@@ -275,12 +294,26 @@ class _Server:
             await self._something.wait()
             self._something.clear()
             started_s = self.loop.time()
+            self._hear_stranger(started_s)  # one also where the others never pause
             while self._waiting and self.loop.time() - started_s < SLICE_S:
                 self._waiting.popleft().work(started_s)
+            while self.loop.time() - started_s < SLICE_S and self._hear_stranger(started_s):
+                pass
             self.line.busy_s += self.loop.time() - started_s
-            if self._waiting:
+            if self._waiting or (self._strangers and self._left >= 1):
                 self._something.set()
                 await asyncio.sleep(0)
+            elif self._strangers:
+                self.loop.call_later((1 - self._left) / STRANGERS_RATE, self._something.set)
+
+    def _hear_stranger(self, now_s: float) -> bool:
+        """A turn of the first one in the queue, if strangers may speak now; whether there was one."""
+        self._left = min(STRANGERS_BURST, self._left + (now_s - self._filled_s) * STRANGERS_RATE)
+        self._filled_s = now_s
+        if not self._strangers or self._left < 1:
+            return False
+        self._left -= self._strangers.popleft().work(now_s)
+        return True
 
     async def _look(self) -> None:
         while True:

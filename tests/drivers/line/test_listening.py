@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 from drivers.contract import Heard, Sample, Verdict, Whole
@@ -213,6 +213,48 @@ async def test_flood_of_one_peer_is_slowed_down_and_keeps_nobody_waiting() -> No
         assert [value for value in here.values if value] == [1, 2, 3, 4, 5]
         flood.transport.abort()
         honest.close()
+
+
+async def test_strangers_who_come_again_and_again_get_no_more_than_their_share() -> None:
+    async with listening() as here:
+        began_s = asyncio.get_running_loop().time()
+
+        async def pour() -> None:
+            while True:
+                _, stranger = await here.connect()
+                with closing(stranger.transport), suppress(ConnectionError):
+                    while True:
+                        stranger.write(b"nonsense\n" * 100)
+                        await stranger.drain()
+
+        pouring = [asyncio.create_task(pour()) for _ in range(20)]
+        await here.until(lambda: here.line.faults["unknown"] >= rules.STRANGERS_BURST + 50)
+        _, honest = await here.connect()
+        honest.write(b"v1\n")
+        await here.until(lambda: here.values == [1])  # a newcomer has his turn among them
+        honest.close()
+        for one in pouring:
+            one.cancel()
+        await asyncio.gather(*pouring, return_exceptions=True)
+        spent_s = asyncio.get_running_loop().time() - began_s
+        heard = here.line.faults["unknown"]
+        assert heard <= rules.STRANGERS_BURST + spent_s * rules.STRANGERS_RATE + rules.STRANGERS_TURN
+
+
+async def test_full_house_gives_up_whoever_talks_nonsense_before_his_chance_is_over() -> None:
+    async with listening(connections=2) as here:
+        babbler, babbling = await here.connect()
+        babbling.write(b"nonsense\n" * rules.NONSENSE)
+        await here.until(lambda: here.line.faults["unknown"] == rules.NONSENSE)
+        _, quiet = await here.connect()
+        await here.until(lambda: len(here.line.connections) == 2)
+        _, newcomer = await here.connect()
+        assert await gone(babbler)
+        newcomer.write(b"v1\n")
+        quiet.write(b"v2\n")  # who has said nothing yet still has his chance
+        await here.until(lambda: sorted(here.values) == [1, 2])
+        for writer in (babbling, quiet, newcomer):
+            writer.close()
 
 
 async def test_peer_that_does_not_read_its_answers_is_hung_up_on() -> None:
