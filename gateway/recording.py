@@ -16,11 +16,15 @@ from gateway.reading import Reading
 logger = logging.getLogger("fieldgate.recording")
 
 MOST_BYTES = 1 << 30
-"""Of one line; a 9,600-baud line that never rests writes about 250 MB a day."""
+"""Of one line in one folder, all starts together; a 9,600-baud line that never rests writes about 250 MB a day."""
+TIME = "[0-9]" * 8 + "T" + "[0-9]" * 6 + ".*Z"
 
 
 class Recorder:
-    """Transcripts of one start of a site in one folder, named by line and time. Nothing is ever overwritten."""
+    """Transcripts of one start of a site in one folder, named by line and time. Nothing is ever overwritten.
+
+    Files of a line that are in the folder already count towards its bound, so that restarts do not fill the disk.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,7 +40,8 @@ class Recorder:
         began = datetime.now(UTC)
         for name, bus in buses.items():
             file = self.folder / f"{name}-{began:%Y%m%dT%H%M%S.%f}Z.transcript"
-            self._out[name] = _Paper(file)
+            before = sum(one.stat().st_size for one in self.folder.glob(f"{name}-{TIME}.transcript"))
+            self._out[name] = _Paper(file, MOST_BYTES - before)
             self.files[name] = file
             transcript = Transcript(self._out[name])
             where = bus.spec.path if bus.spec.path is not None else f"{bus.spec.kind}:{bus.spec.host}:{bus.spec.port}"
@@ -67,18 +72,20 @@ class Recorder:
 class _Paper:
     """One transcript's file: bounded, and never the reason why a reading is lost."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, left: int) -> None:
+        """At most `left` bytes. Raises OSError."""
         self._path = path
         self._file: TextIO | None = path.open("x", encoding="utf-8")
-        self._left = MOST_BYTES
+        self._left = left
 
     def write(self, text: str) -> None:
         """Add this; nothing happens any more once the file is full or cannot be written."""
         if self._file is None:
             return
-        self._left -= len(text)
+        self._left -= len(text.encode())
         if self._left < 0:
-            logger.warning("%s has %d MiB; this recording ends here", self._path, MOST_BYTES >> 20)
+            words = "%s: the recordings of this line here have %d MiB; this one ends"
+            logger.warning(words, self._path, MOST_BYTES >> 20)
             self.close()
             return
         try:

@@ -91,7 +91,7 @@ async def replayed(
 
 
 def _heard_again(hearing: Hearing, instruments: Sequence[InstrumentSpec], pieces: Sequence[Piece]) -> Iterator[Made]:
-    """What instruments that speak unasked said, heard anew; all connections of a line are one stream here.
+    """What instruments that speak unasked said, heard anew, each connection of the line by an ear of its own.
 
     A transcript of a gateway says which messages made a reading: the next one of that instrument, or the last one of a
     period where only that is kept; where none came it was a null, and is one again.
@@ -103,10 +103,13 @@ def _heard_again(hearing: Hearing, instruments: Sequence[InstrumentSpec], pieces
         if heard.sample is not None:
             waiting[heard.instrument].append(heard.sample)
 
-    ear = Ear(hearing, Counter(), said, lambda reply: None)
+    ears: dict[int, Ear] = {}
     marked = any(piece.mark == "==" for piece in pieces)
     for piece in pieces:
         if piece.mark == "<<":
+            ear = ears.get(piece.peer)
+            if ear is None:
+                ear = ears[piece.peer] = Ear(hearing, Counter(), said, lambda reply: None)
             ear.add(piece.data)
             while ear.work(MESSAGES) == MESSAGES:
                 pass

@@ -71,6 +71,12 @@ class ListeningLine(Connection):
         """What is done with the acknowledgements."""
         self.connections: set[Peer] = set()
         self._ear: Ear | None = None
+        self._made = 0
+
+    def numbered(self) -> int:
+        """The number of a new connection, for the transcript."""
+        self._made += 1
+        return self._made
 
     def ear(self, reply: Callable[[bytes], None]) -> Ear:
         """The ear of a new stream."""
@@ -156,6 +162,7 @@ class Peer(asyncio.BufferedProtocol):
 
     def __init__(self, server: "_Server") -> None:
         self.peer = "?"
+        self.number = server.line.numbered()
         self.nonsense = 0
         """Messages before the first useful one."""
         self.since_s = self._heard_s = 0.0
@@ -189,7 +196,7 @@ class Peer(asyncio.BufferedProtocol):
         self._heard_s = self._server.loop.time()
         data = self._server.shared[:nbytes]
         if self._line.transcript is not None:
-            self._line.transcript.received(bytes(data))
+            self._line.transcript.received(bytes(data), self.number)
         self.ear.add(data)
         if len(self.ear) >= HELD and not self._paused and self._transport is not None:
             self._paused = True
@@ -257,7 +264,7 @@ class Peer(asyncio.BufferedProtocol):
             self.hang_up("unread")
             return
         if self._line.transcript is not None:
-            self._line.transcript.sent(data)
+            self._line.transcript.sent(data, self.number)
         self._transport.write(data)
 
 

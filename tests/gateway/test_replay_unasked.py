@@ -57,3 +57,10 @@ async def test_transcript_without_values_is_shown_as_values() -> None:
     rows = transcript(("<<", "\r\nGS,1.5\r\n"), ("<<", "GS,2.5\r\n"))
     made = await again(spec(WEIGHT, "scale", messages=PATTERN), rows)
     assert [(one.at_s, one.points["weight"]) for one in made] == [(0.5, (1.5, "N")), (1.5, (2.5, "N"))]
+
+
+async def test_connections_that_speak_at_the_same_time_are_heard_one_by_one() -> None:
+    words = [("[1]", "\r\nGS,1"), ("[2]", "\r\nGS,"), ("[1]", ".5\r\n"), ("[2]", "2.5\r\n")]
+    rows = [f"{at}.5 << {peer} {text.encode().hex(' ')}" for at, (peer, text) in enumerate(words)]
+    made = await again(spec(WEIGHT, "scale", messages=PATTERN), rows)
+    assert [one.points["weight"] for one in made] == [(1.5, "N"), (2.5, "N")]

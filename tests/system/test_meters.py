@@ -8,8 +8,8 @@ import pytest
 from tests.system.beside import delivered, peer
 
 LINES: dict[str, dict[str, Any]] = {
-    "bus": {"serial": "/dev/ttyUSB0", "baudrate": 19200, "timeout": "400ms"},
-    "probe": {"serial": "/dev/ttyUSB1", "baudrate": 9600, "timeout": "1s"},
+    "bus": {"serial": "/dev/ttyUSB3", "baudrate": 19200, "timeout": "400ms"},
+    "probe": {"serial": "/dev/ttyUSB4", "baudrate": 9600, "timeout": "1s"},
     "heat": {"tcp": "127.0.0.1:4001", "timeout": "1s"},
     "rack": {"tcp": "127.0.0.1:4002", "timeout": "1s"},
     "console": {"tcp": "127.0.0.1:10001", "timeout": "1s"},
