@@ -251,7 +251,7 @@ class Gateway:
             actions.by_name(),
             self.clock,
             self.tell,
-            lambda data: self.log.save("commands", data),
+            lambda data, until_ms: self.log.save("commands", data, until_ms),
         )
 
     def _uplink(self, name: str, body: bytes) -> Uplink:
@@ -279,7 +279,7 @@ class Gateway:
         await self.accounts.take_up()
         self.clock.not_before(log.last_before_ms)
         kept = log.kept("commands")
-        self.commands.take_up(kept[1] if kept is not None else None)
+        self.commands.take_up(kept[1] if kept is not None else None, log.saved_until_ms)
         now_ms = self.clock.now_ms()
         configuration = described(self.site)
         before = log.kept("configuration")

@@ -129,8 +129,12 @@ class Log:
         self._writer.pending.keep(name, value)
         self._writer.gathering()
 
-    async def save(self, name: str, value: bytes) -> None:
-        """`keep`, at once, and return when no power cut can take it back. Waits as long as the disk fails."""
+    async def save(self, name: str, value: bytes, until_ms: int = 0) -> None:
+        """`keep`, at once, and return when no power cut can take it back. Waits as long as the disk fails.
+
+        `until_ms`: how long it matters; the latest of these outlives the log's file (`saved_until_ms`).
+        """
+        self._writer.matters_until(until_ms)
         segment = self._writer.pending.keep(name, value)
         self._writer.wake()
         await segment.committed.wait()
@@ -148,6 +152,11 @@ class Log:
     def kept(self, name: str) -> tuple[int, bytes] | None:
         """What was kept last and the position it counts up to; `replay` goes on from there."""
         return self._writer.states.get(KEPT + name)
+
+    @property
+    def saved_until_ms(self) -> int:
+        """Until when something matters that was saved in this log, also where its file is lost."""
+        return self._writer.tail.saved_until_ms
 
     def on_entered(self, call: Callable[[Reading], None]) -> None:
         """Call with each reading as it takes its place in the sequence, with its final stamp: when it is added or,

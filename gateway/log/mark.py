@@ -1,9 +1,10 @@
 """The mark beside the log: whether it is open, and the newest batch that was committed.
 
-It tells two things that the database cannot: that a stop was unclean (so that a missing WAL means missing
-batches), and that the log's tail has been lost. It is made durable when the log is opened and closed. Between
-these it follows each commit without an fsync: after a kill it is exact, after a power cut it may be some seconds
-old, and it never names a batch that was not durable before.
+It tells three things that the database cannot: that a stop was unclean (so that a missing WAL means missing
+batches), that the log's tail has been lost, and until when something matters that was in a lost file (the memory of
+commands). It is made durable when the log is opened and closed, and before the last of these rises. Between these it
+follows each commit without an fsync: after a kill it is exact, after a power cut it may be some seconds old, and it
+never names a batch that was not durable before.
 """
 
 import os
@@ -17,13 +18,15 @@ LENGTH = 256
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What a mark says. `running`: the log was not closed since. `boot` is the boot in which it was written."""
+    """What a mark says. `running`: the log was not closed since. `boot` is the boot in which it was written.
+    `saved_until_ms`: the latest time until which anything matters that was saved in the log."""
 
     running: bool
     stream: str
     seq: int
     position: int
     boot: str
+    saved_until_ms: int = 0
 
 
 class Mark:
@@ -40,16 +43,19 @@ class Mark:
         except FileNotFoundError:
             return None
         words = text[:LENGTH].decode("ascii", "replace").split()
-        if len(words) != 6 or words[5] != _check(words[:5]) or words[0] not in ("open", "closed"):
+        # marks of older releases have no fifth word
+        if len(words) not in (6, 7) or words[-1] != _check(words[:-1]) or words[0] not in ("open", "closed"):
             return None
-        return Noted(words[0] == "open", words[1].strip("-"), int(words[2]), int(words[3]), words[4].strip("-"))
+        stream, boot = words[1].strip("-"), words[4].strip("-")
+        saved_until_ms = int(words[5]) if len(words) == 7 else 0
+        return Noted(words[0] == "open", stream, int(words[2]), int(words[3]), boot, saved_until_ms)
 
     def write(self, noted: Noted, durable: bool) -> None:
         """Replace the mark in place; with `durable` it and its name survive a power cut. Raises OSError."""
         if self._handle is None:
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         words = ["open" if noted.running else "closed", noted.stream or "-", str(noted.seq), str(noted.position)]
-        words.append(noted.boot or "-")
+        words += [noted.boot or "-", str(noted.saved_until_ms)]
         words.append(_check(words))
         os.pwrite(self._handle, " ".join(words).ljust(LENGTH - 1).encode("ascii") + b"\n", 0)
         if durable:

@@ -31,6 +31,9 @@ from gateway.log.work import GONE, End
 ORIGIN = "origin"
 """State: where the positions of this file begin, why it was made, and which stream was before."""
 
+SHORT_LIVED_MS = 3_600_000
+"""Commands are to expire within minutes; one that is valid for longer than this is not protected without the mark."""
+
 GENERATION = 1 << 40
 """Positions of a file made after damage begin at the next multiple: above all old ones, whatever they were."""
 
@@ -98,14 +101,22 @@ def _same_end(standing: Standing, running: End) -> bool:
     return standing.newest is not None and standing.newest.position == running.position
 
 
-def mark_at_opening(opening: Opening, boot: str) -> Noted:
+def mark_at_opening(opening: Opening, boot: str, saved_until_ms: int) -> Noted:
     """The newest batch; before a stream's first one, a mark with which the next start would begin it anew."""
     newest, noted = opening.standing.newest, opening.noted
     if opening.reason is None and not opening.begun and newest is not None:
-        return Noted(True, newest.stream, newest.seq, newest.position, boot)
+        return Noted(True, newest.stream, newest.seq, newest.position, boot, saved_until_ms)
     if newest is not None and noted is not None and noted.position > newest.position:
-        return replace(noted, running=True)  # it knows of batches that are missing
-    return Noted(True, "", 0, opening.position, boot)
+        return replace(noted, running=True, saved_until_ms=saved_until_ms)  # it knows of batches that are missing
+    return Noted(True, "", 0, opening.position, boot, saved_until_ms)
+
+
+def saved_until_ms(opening: Opening, now_ms: int) -> int:
+    """Until when something matters that was saved in this log and may be lost with it; `now_ms` of a clock that is
+    not behind the log. Without the mark nobody knows: so long after now as what is short-lived may matter."""
+    if opening.noted is not None:
+        return opening.noted.saved_until_ms
+    return 0 if opening.reason in (None, "new") else now_ms + SHORT_LIVED_MS
 
 
 def missing_tail(opening: Opening, uplinks: tuple[str, ...], now_ms: int) -> list[Report]:

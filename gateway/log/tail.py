@@ -1,6 +1,7 @@
 """The end of the log: the newest batch, to which the next one is linked, and how the mark beside the log names it."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from gateway.batch import FIRST_PREV, digest
@@ -20,6 +21,7 @@ class Tail:
         self.end = End(0, "", 0, FIRST_PREV)
         self.started: dict[str, Any] = {}
         self.turns: list[int] = []
+        self.saved_until_ms = 0
         self._boot = boot
         self._before = Noted(True, "", 0, 0, boot)
 
@@ -28,6 +30,7 @@ class Tail:
         newest, states = opening.standing.newest, opening.standing.states
         self.turns = read_turns(states[TURNS][1]) if TURNS in states else []
         self._before = before
+        self.saved_until_ms = before.saved_until_ms
         if opening.reason is not None:
             created_ms = newest.created_ms if newest is not None else 0
             self.end = End(opening.position, new_stream(now_ms), 0, FIRST_PREV, created_ms)
@@ -39,8 +42,10 @@ class Tail:
     def noted(self, running: bool) -> Noted:
         """The mark for the newest batch."""
         if self.end.seq == 0:
-            return self._before
-        return Noted(running, self.end.stream, self.end.seq, self.end.position, self._boot)
+            return replace(self._before, saved_until_ms=self.saved_until_ms)
+        return Noted(
+            running, self.end.stream, self.end.seq, self.end.position, self._boot, self.saved_until_ms
+        )  # fmt: skip
 
     def turned(self, now_ms: int) -> bool:
         """Whether the next batch begins a run of rising times; it is among `turns` then."""

@@ -26,7 +26,7 @@ from gateway.log.holding import Holding
 from gateway.log.intervals import Intervals
 from gateway.log.lock import Lock
 from gateway.log.mark import Mark, Noted
-from gateway.log.opening import Opening, mark_at_opening, missing_tail, open_store
+from gateway.log.opening import Opening, mark_at_opening, missing_tail, open_store, saved_until_ms
 from gateway.log.options import LogSettings, Options, Signer
 from gateway.log.salvaging import Salvaging
 from gateway.log.shelf import Shelf
@@ -88,6 +88,7 @@ class Writer:
         self._opened = False
         self.running = False
         self._carried: dict[str, tuple[int, bytes]] = {}  # kept state that the file does not have yet
+        self._until_ms = 0
         self._seal_wanted = False
         self._sealed = 0  # position of a batch that holds a checkpoint and nothing that needs another
         self._wake = asyncio.Event()
@@ -120,6 +121,10 @@ class Writer:
     def wake(self) -> None:
         """Commit now."""
         self._wake.set()
+
+    def matters_until(self, ms: int) -> None:
+        """What is kept with the next commit matters until then, also if the log's file is lost."""
+        self._until_ms = max(self._until_ms, ms)
 
     def seal(self) -> None:
         """Sign what is committed by now; the checkpoint is committed at once."""
@@ -201,7 +206,7 @@ class Writer:
             try:
                 held = await opening.store.call(reader.held)
                 since_s = await opening.store.call(reader.held_since, self.options.boot)
-                before = mark_at_opening(opening, self.options.boot)
+                before = mark_at_opening(opening, self.options.boot, self._saved_until_ms(opening))
                 await asyncio.to_thread(self._mark.write, before, durable=True)
             except BaseException:
                 await opening.store.abandon()
@@ -217,6 +222,13 @@ class Writer:
         self.faults.opened()
         self.ready.set()
         self._wake.set()
+
+    def _saved_until_ms(self, opening: Opening) -> int:
+        if self._opened:
+            return self.tail.saved_until_ms
+        newest = opening.standing.newest
+        believed_ms = max(self.clock.now_ms(), self.options.release_ms, newest.created_ms if newest else 0)
+        return saved_until_ms(opening, believed_ms)
 
     def broke(self, error: Exception) -> None:
         """The store failed: it is opened anew before anything else."""
@@ -340,6 +352,9 @@ class Writer:
 
     async def _execute(self, store: Store, work: Work) -> None:
         try:
+            if self._until_ms > self.tail.saved_until_ms:  # the mark knows of it before anybody relies on it
+                self.tail.saved_until_ms = self._until_ms
+                await asyncio.to_thread(self._mark.write, self.tail.noted(running=True), durable=True)
             done = await store.call(commit, work, self._files, store.written)
         except FAULTS as error:
             self._attempt = work

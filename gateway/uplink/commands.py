@@ -45,7 +45,8 @@ class Reply:
 class Commands:
     """The commands of one gateway, whichever uplink they come over.
 
-    `actions` by name; `keep` makes bytes durable in the log; `audit` takes events. Until `take_up` has told what the
+    `actions` by name; `keep` makes bytes durable in the log, with the time until which they matter; `audit` takes
+    events. Until `take_up` has told what the
     log kept last, nothing is carried out that changes something: it may have been carried out before.
     """
 
@@ -55,7 +56,7 @@ class Commands:
         actions: Mapping[str, Action],
         clock: Clock,
         audit: Callable[[Event], None],
-        keep: Callable[[bytes], Awaitable[None]],
+        keep: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
         self._permission = permission
         self._actions = actions
@@ -67,9 +68,9 @@ class Commands:
         self._keeping = asyncio.Lock()
         self._under_way: dict[str, asyncio.Event] = {}
 
-    def take_up(self, kept: bytes | None) -> None:
-        """Go on from what the log kept."""
-        self._memory = Memory.from_bytes(kept)
+    def take_up(self, kept: bytes | None, kept_until_ms: int) -> None:
+        """Go on from what the log kept; it may be less than there was, and mattered until `kept_until_ms`."""
+        self._memory = Memory.from_bytes(kept, kept_until_ms)
         self._taken_up = True
 
     async def handle(self, message: Message, topics: Topics, uplink: str, backfill: Action) -> Reply | None:
@@ -173,7 +174,7 @@ class Commands:
         """Have the log keep the memory. Raises Denied when it cannot: then nothing is begun."""
         try:
             async with asyncio.timeout(KEEP_S), self._keeping:
-                await self._keep(self._memory.to_bytes())
+                await self._keep(self._memory.to_bytes(), self._memory.latest_ms)
         except (TimeoutError, OSError) as error:
             raise Denied("log", f"the log cannot keep the command: {error or 'no answer'}") from error
 

@@ -5,7 +5,8 @@ out; when there is no room for a further one it is refused, because forgetting o
 others are remembered as far as there is room, and are harmless to repeat.
 
 A clock that is set back makes an expired command valid again. So the latest expiry of all that were forgotten is
-kept too, and a command that expires no later than that is refused: it may be one of them.
+kept too, and a command that expires no later than that is refused: it may be one of them. The same holds where the
+log's file was lost: the mark beside it knows the latest expiry of all.
 """
 
 from collections import OrderedDict
@@ -60,10 +61,16 @@ class Memory:
         for key in over:
             self._forgotten_ms = max(self._forgotten_ms, self._changes.pop(key).expires_ms)
         if executed.expires_ms <= self._forgotten_ms:
-            raise Forgotten("it expires no later than commands that are forgotten already; the clock was set back")
+            why = "it expires no later than commands that are forgotten: the clock was set back, or the log was lost"
+            raise Forgotten(f"{why}; send it with a later expiry than {self._forgotten_ms}")
         if len(self._changes) >= MOST:
             raise NoRoom(f"{MOST} commands that have not expired are remembered; let them expire")
         self._changes[identity] = executed
+
+    @property
+    def latest_ms(self) -> int:
+        """The latest expiry of all that change something, forgotten or not."""
+        return max([self._forgotten_ms, *(known.expires_ms for known in self._changes.values())])
 
     def drop(self, identity: str) -> None:
         """It was not begun."""
@@ -78,14 +85,18 @@ class Memory:
         return orjson.dumps({"forgotten": self._forgotten_ms, "commands": rows})
 
     @classmethod
-    def from_bytes(cls, kept: bytes | None) -> "Memory":
-        """As it was kept; empty when nothing was."""
+    def from_bytes(cls, kept: bytes | None, kept_until_ms: int = 0) -> "Memory":
+        """As it was kept; empty when nothing was. What expires by `kept_until_ms` is forgotten where this is less."""
         memory = cls()
-        if kept is None:
-            return memory
+        if kept is not None:
+            memory._read(kept)
+        if kept_until_ms > memory.latest_ms:
+            memory._forgotten_ms = kept_until_ms
+        return memory
+
+    def _read(self, kept: bytes) -> None:
         said = orjson.loads(kept)
-        memory._forgotten_ms = said["forgotten"]
+        self._forgotten_ms = said["forgotten"]
         rows: list[tuple[str, str, int, str | None]] = said["commands"]
         for key, digest, expires_ms, reply in rows:
-            memory._changes[key] = Executed(digest, expires_ms, None if reply is None else reply.encode())
-        return memory
+            self._changes[key] = Executed(digest, expires_ms, None if reply is None else reply.encode())

@@ -197,6 +197,27 @@ def test_a_command_that_was_carried_out_is_not_carried_out_again_after_a_kill_or
         assert on.gateway.stop() == 0
 
 
+def test_a_command_that_was_carried_out_is_not_carried_out_again_after_the_log_was_lost(tmp_path: Path) -> None:
+    with site(tmp_path, ALL) as on:
+        pump = on.city.command("write", signed=True, args=write(True, "pump"))
+        assert on.city.ask(pump)["result"]["value"] is True
+        on.gateway.kill()
+        log = tmp_path / "log.db"
+        log.write_bytes(bytes(100) + log.read_bytes()[100:])
+        log.with_name("log.db-wal").write_bytes(b"")
+        for _ in range(2):
+            on.start()
+            assert on.city.ask(pump)["error"]["code"] == "expired"
+            assert on.tap.writes() == 1
+            on.gateway.kill()
+        on.start()
+        until(lambda: [e for e in on.city.events("log.started") if e["data"]["reason"] == "damage"], "a new stream")
+        later = on.city.command("write", signed=True, args=write(False, "pump"), expires=pump["expires"] + 1000)
+        assert on.city.ask(later)["result"]["value"] is False
+        assert on.tap.writes() == 2
+        assert on.gateway.stop() == 0
+
+
 def mark(**more: Any) -> dict[str, Any]:
     return {"instrument": "plc", "flag": "M", "who": "Li Wei", "until": now_ms() + 600_000} | more
 

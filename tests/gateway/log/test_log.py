@@ -8,6 +8,7 @@ import pytest
 from gateway.batch import FIRST_PREV
 from gateway.clock import ClockState
 from gateway.errors import LogLocked, LogMisplaced
+from gateway.log.mark import Mark, Noted
 from gateway.reading import Event, Window
 from gateway.signing import checkpoint_text, verify
 from tests.fakes.feed import signer
@@ -18,6 +19,7 @@ from tests.fakes.log import (
     TurnedClock,
     body,
     committed,
+    crc,
     events,
     everything,
     killed,
@@ -392,3 +394,44 @@ async def test_a_kill_does_not_lengthen_the_time_that_readings_are_held_back(pat
             while len(values(batches := await everything(log))) < 3:  # the held ones go first
                 await log.committed_after(batches[-1].position)
     assert values(batches) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("lost", ["file", "header", "older copy", "nothing"])
+async def test_how_long_something_saved_matters_outlives_the_file(path: Path, clock: TurnedClock, lost: str) -> None:
+    until_ms = clock.wall_ms + 90_000
+    async with running(await opened(path, clock)) as log:
+        await log.save("commands", b"none", 0)
+        older = path.read_bytes()
+        assert log.saved_until_ms == 0
+    async with running(await opened(path, clock), close=False) as log:
+        await log.save("commands", b"one", until_ms)
+        await log.save("commands", b"two", until_ms - 5)
+    if lost != "nothing":
+        path.with_name("log.db-wal").unlink()
+        path.write_bytes(older if lost == "older copy" else bytes(100) + older[100:])
+    if lost == "file":
+        path.unlink()
+    for _ in range(2):  # it is not forgotten at the start after that
+        async with running(await opened(path, clock)) as log:
+            assert log.saved_until_ms == until_ms
+            kept = log.kept("commands")
+            assert (kept is not None and kept[1] == b"two") == (lost == "nothing")
+
+
+async def test_without_its_mark_what_was_saved_in_a_damaged_log_may_matter_for_an_hour(
+    path: Path, clock: TurnedClock
+) -> None:
+    async with running(await opened(path, clock)) as log:
+        await log.save("commands", b"one", clock.wall_ms + 90_000)
+    path.with_name("log.db-mark").unlink()
+    path.write_bytes(bytes(100) + path.read_bytes()[100:])
+    async with running(await opened(path, clock)) as log:
+        assert log.saved_until_ms == clock.wall_ms + 3_600_000
+    assert Mark(path.with_name("log.db-mark")).read().saved_until_ms == clock.wall_ms + 3_600_000
+
+
+def test_a_mark_of_an_older_release_is_read(tmp_path: Path) -> None:
+    words = ["open", "01JD9QAAAA", "7", "9", "b00t"]
+    text = " ".join([*words, f"{crc(' '.join(words).encode()):08x}"])
+    (tmp_path / "mark").write_text(text.ljust(255) + "\n")
+    assert Mark(tmp_path / "mark").read() == Noted(True, "01JD9QAAAA", 7, 9, "b00t", 0)

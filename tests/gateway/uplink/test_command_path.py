@@ -23,7 +23,7 @@ def commands(events: list[Event]) -> Commands:
     async def status(args: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"well": True}
 
-    async def keep(data: bytes) -> None:
+    async def keep(data: bytes, until_ms: int) -> None:
         return None
 
     return Commands(Permission(["status", "backfill"], []), {"status": status}, SystemTime(), events.append, keep)
@@ -77,7 +77,7 @@ async def test_a_clean_stop_sends_the_reply_of_a_command_under_way(tmp_path: Pat
         await go_on.wait()
         return {}
 
-    async def keep(data: bytes) -> None:
+    async def keep(data: bytes, until_ms: int) -> None:
         return None
 
     slow = Commands(Permission(["status"], []), {"status": status}, SystemTime(), lambda event: None, keep)

@@ -53,11 +53,12 @@ class Clock:
 class Gateway:
     """What commands act on: notes every call and whether the log had kept the command by then."""
 
-    def __init__(self, allowed: tuple[str, ...] = ALL, kept: bytes | None = None) -> None:
+    def __init__(self, allowed: tuple[str, ...] = ALL, kept: bytes | None = None, kept_until_ms: int = 0) -> None:
         self.clock = Clock()
         self.done: list[tuple[str, Mapping[str, Any], bytes | None]] = []
         self.events: list[Event] = []
         self.kept = kept
+        self.kept_until_ms = kept_until_ms
         self.failure: Exception | None = None
         self.log_failure: Exception | None = None
         self.hold = asyncio.Event()
@@ -65,7 +66,7 @@ class Gateway:
         actions = {name: self._action(name) for name in ALL if name != "backfill"}
         permission = Permission(allowed, [KEY.key])
         self.commands = Commands(permission, actions, self.clock, self.events.append, self._keep)
-        self.commands.take_up(kept)
+        self.commands.take_up(kept, kept_until_ms)
 
     def _action(self, name: str) -> Any:
         async def act(args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -77,10 +78,11 @@ class Gateway:
 
         return act
 
-    async def _keep(self, data: bytes) -> None:
+    async def _keep(self, data: bytes, until_ms: int) -> None:
         if self.log_failure is not None:
             raise self.log_failure
         self.kept = data
+        self.kept_until_ms = max(self.kept_until_ms, until_ms)
 
     async def send(self, body: Any, retain: bool = False, **more: Any) -> dict[str, Any] | None:
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -328,6 +330,32 @@ async def test_a_clock_that_is_set_back_makes_no_forgotten_command_valid_again()
     assert answer is not None
     assert answer["error"]["code"] == "expired"
     assert gateway.done == []
+
+
+async def test_a_memory_that_is_lost_or_older_makes_no_command_valid_again_and_new_ones_are_carried_out() -> None:
+    before = Gateway()
+    await before.send(body("mark", KEY, expires=NOW_MS + 1000))
+    older = before.kept
+    command = body("write", KEY)
+    await before.send(command)
+    for kept in (None, older):
+        gateway = Gateway(kept=kept, kept_until_ms=before.kept_until_ms)
+        answer = await gateway.send(command)
+        assert answer is not None
+        assert answer["error"]["code"] == "expired"
+        assert gateway.done == []
+        again = Gateway(kept=gateway.kept, kept_until_ms=gateway.kept_until_ms)
+        for one in (gateway, again):
+            answer = await one.send(body("write", KEY, id="new", expires=NOW_MS + 60_001))
+            assert answer is not None
+            assert answer["ok"]
+            answer = await one.send(command)
+            assert answer is not None
+            assert answer["error"]["code"] == "expired"
+    whole = Gateway(kept=before.kept, kept_until_ms=before.kept_until_ms)
+    answer = await whole.send(body("write", KEY, id="shorter", expires=NOW_MS + 10))
+    assert answer is not None
+    assert answer["ok"], "where nothing is lost, one that expires sooner is carried out"
 
 
 async def test_memory_is_bounded_and_never_forgets_what_could_be_replayed() -> None:
