@@ -65,11 +65,13 @@ def properties(packet: str) -> Any:
 
 
 def _dial(address: BrokerAddress, will: Message | None, largest: int | None, timeout_s: float) -> "Client":
-    from paho.mqtt.client import Client, MQTTv5, MQTTv311
+    from paho.mqtt.client import MQTTv5, MQTTv311
     from paho.mqtt.enums import CallbackAPIVersion
 
+    from gateway.broker.client import ShortClient
+
     five = address.protocol == "5"
-    client = Client(
+    client = ShortClient(
         CallbackAPIVersion.VERSION2,
         client_id=address.client_id or "",
         clean_session=None if five else True,
