@@ -28,9 +28,9 @@ from gateway.uplink.window import Lane, Window
 logger = logging.getLogger(__name__)
 
 PAGE = 64
-"""Batches read from the log at once, at most."""
-PAGE_BYTES = 1 << 20
-"""About so many bytes of the backlog are in memory at once."""
+"""Batches read from the log at once, at most: a commit that falls due meanwhile waits for the reading."""
+PAGE_BYTES = 256 << 10
+"""About so many bytes are read at once; twice as many are in memory, since the next page is read while one is sent."""
 
 
 @dataclass(slots=True)
@@ -160,22 +160,31 @@ class Delivery:
 
     async def _oldest_first(self) -> None:
         """One pass over the backlog as it is and as it grows meanwhile."""
-        after = 0
-        while page := await self._page(after):
-            for batch in page:
-                if self._from_start:
-                    break
-                after = batch.position
-                if batch.position in self._in_flight:
-                    continue
-                if (wait_s := self._lanes.refusals.wait_s(batch.position, self._now())) > 0:
-                    self._again_in(wait_s)
-                    continue
-                await self._prove_before(batch)
-                await self._send_backlog(batch)
+        page = await self._page(0)
+        while page:
+            following = asyncio.create_task(self._page(page[-1].position), name=f"{self._uplink}-page")
+            try:
+                for batch in page:
+                    if self._from_start:
+                        break
+                    await self._in_turn(batch)
+                if not self._from_start:
+                    page = await following
+            finally:
+                following.cancel()
             if self._from_start:
                 self._from_start = False
-                after = 0
+                page = await self._page(0)
+
+    async def _in_turn(self, batch: Batch) -> None:
+        """Send it unless it is on its way or was refused a short time ago."""
+        if batch.position in self._in_flight:
+            return
+        if (wait_s := self._lanes.refusals.wait_s(batch.position, self._now())) > 0:
+            self._again_in(wait_s)
+            return
+        await self._prove_before(batch)
+        await self._send_backlog(batch)
 
     async def _prove_before(self, batch: Batch) -> None:
         """Ask with a good batch where the lane is refused, and before one that has no others to be judged by."""
