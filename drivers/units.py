@@ -27,11 +27,13 @@ _SCALES: dict[str, dict[str, str]] = {
     "share": {"1": "1", "%": "0.01"},
     "speed in m/s": {"m/s": "1", "km/h": "5/18", "knot": "463/900"},
 }  # fmt: skip
+MOLAR_VOLUME = 22.4
+"""L/mol of a gas at 273.15 K and 101.325 kPa (HJ 75-2017)."""
 _TO_CELSIUS = {"°C": ("1", "0"), "K": ("1", "-273.15"), "°F": ("5/9", "-160/9")}
 
 
 def conversion(
-    source: str, target: str, molar_mass: float | None = None, molar_volume: float = 22.4
+    source: str, target: str, molar_mass: float | None = None, molar_volume: float = MOLAR_VOLUME
 ) -> tuple[Fraction, Fraction]:
     """Factor and offset from one unit to the other; both (1, 0) for the same. Raises ValueError with words.
 

@@ -12,7 +12,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.contract import Flag, Sample, Value
-from drivers.simulator.behaviour import behaviour, scenes
+from drivers.simulator.behaviour import behaviour
+from drivers.simulator.kinds import scenes
 from gateway.pipeline.completeness import Completeness
 from gateway.processing import pipeline_of
 from gateway.reading import Event, Reading

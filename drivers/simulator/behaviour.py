@@ -1,87 +1,74 @@
 """What an instrument would show at a given second: seeded, plausible, smooth, and related within one site.
 
-A **scene** is a site's physics (a petrol station, a boiler, a river); it knows quantities. What no scene knows
-wanders within its range. Times are unix seconds; the same seed gives the same day.
+A **scene** is a site's physics (a petrol station, a boiler, a river: kinds.py); it knows quantities. What no scene
+knows wanders within its range. Times are unix seconds; the same seed gives the same day.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from drivers import units
 from drivers.contract import Flag, Value
 from drivers.profile import InstrumentSpec, Point
-from drivers.simulator.boiler_house import BoilerHouse
-from drivers.simulator.petrol_station import PetrolStation
+from drivers.simulator.scene import Curve, Scene, always_normal
 from drivers.simulator.smooth import chance, wander
-from drivers.simulator.water_station import WaterStation
 
-Curve = Callable[[float], Value]
-"""The value at a unix second."""
-
-_MOLAR_MASSES = {"so2": 64, "nox": 46, "no": 30, "no2": 46, "co": 28, "h2s": 34, "nh3": 17}  # g/mol
+_MOLAR_MASSES = {"so2": 64, "nox": 46, "no": 30, "no2": 46, "co": 28, "h2s": 34, "nh3": 17, "o3": 48}  # g/mol
 _COUNTERS = {"m3", "L", "mm3", "kWh", "MWh", "kvarh", "GJ", "kg", "t", "uSv"}
+_SWITCHED_ON_S = 3_456_000  # 40 days: in milliseconds it fits 32 bits
 _COUNTING = ("volume", "energy", "mass", "dose")
-
-
-class Scene(Protocol):
-    """The physics of one kind of site."""
-
-    def curve(self, instrument: InstrumentSpec, point: Point) -> tuple[Curve, str | None] | None:
-        """How a point behaves and in which unit (None: as the point has it); None when it is nothing of this scene."""
-
-    def condition(self, instrument: InstrumentSpec) -> Callable[[float], Flag]:
-        """What the instrument says of itself: N, C while it calibrates…"""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One instrument. `curves` has one entry per point, in order."""
+    """One instrument. `curves` has one entry per point, in order; a scene knows the points in `known`."""
 
     curves: tuple[Curve, ...]
     condition: Callable[[float], Flag]
+    known: frozenset[str] = frozenset()
 
     def at(self, t_s: float) -> tuple[Value, ...]:
         """One value per point."""
         return tuple(curve(t_s) for curve in self.curves)
 
 
-def scenes(instruments: Sequence[InstrumentSpec], seed: int, utc_offset_s: float) -> tuple[Scene, ...]:
-    """Every scene, told what stands on the site: what one instrument does shows on the others."""
-    return (
-        PetrolStation(instruments, seed, utc_offset_s),
-        BoilerHouse(seed, utc_offset_s),
-        WaterStation(seed, utc_offset_s),
-    )
-
-
 def behaviour(instrument: InstrumentSpec, places: Sequence[Scene], seed: int) -> Behaviour:
-    """How one instrument of a site behaves."""
-    curves = tuple(_curve(instrument, point, places, seed) for point in instrument.points)
-    owner = next(
-        (scene for scene in places if any(scene.curve(instrument, point) for point in instrument.points)), None
-    )
-    return Behaviour(curves, owner.condition(instrument) if owner is not None else lambda t_s: Flag.NORMAL)
-
-
-def _curve(instrument: InstrumentSpec, point: Point, places: Sequence[Scene], seed: int) -> Curve:
-    for scene in places:
-        found = scene.curve(instrument, point)
-        if found is not None:
-            curve, unit = found
-            return _in_unit(curve, unit, point)
-    return _anything(instrument, point, seed)
+    """How one instrument of a site behaves: each point by the first scene that knows it, its condition likewise."""
+    curves: list[Curve] = []
+    known: dict[str, Scene] = {}
+    for point in instrument.points:
+        for scene in places:
+            if (found := scene.curve(instrument, point)) is not None:
+                known[point.id] = scene
+                curves.append(_in_unit(*found, point))
+                break
+        else:
+            curves.append(_anything(instrument, point, seed))
+    owner = next((scene for scene in places if scene in known.values()), None)
+    condition = always_normal if owner is None else owner.condition(instrument)
+    return Behaviour(tuple(curves), condition, frozenset(known))
 
 
 def _in_unit(curve: Curve, unit: str | None, point: Point) -> Curve:
     """The curve in the point's own unit; where units are only names (NTU, FNU) the number stays."""
     if unit is None or point.unit is None or unit == point.unit:
         return curve
+    mass = getattr(point, "molar_mass", None) or _MOLAR_MASSES.get(point.quantity or "")
+    volume = getattr(point, "molar_volume", None) or units.MOLAR_VOLUME
     try:
-        factor, offset = units.conversion(point.unit, unit, _MOLAR_MASSES.get(point.quantity or ""))
+        factor, offset = map(float, units.conversion(unit, point.unit, mass, volume))
     except ValueError:
-        return curve
-    return lambda t_s: (float(curve(t_s) or 0.0) - float(offset)) / float(factor)
+        try:
+            back, shift = map(float, units.conversion(point.unit, unit, mass, volume))
+        except ValueError:
+            return curve
+        factor, offset = 1 / back, -shift / back
+
+    def at(t_s: float) -> Value:
+        value = curve(t_s)
+        return None if value is None or isinstance(value, str) else value * factor + offset
+
+    return at
 
 
 def _anything(instrument: InstrumentSpec, point: Point, seed: int) -> Curve:
@@ -99,6 +86,8 @@ def _anything(instrument: InstrumentSpec, point: Point, seed: int) -> Curve:
         return lambda t_s: chance(*key, int(t_s // 600)) < 0.05
     if point.quantity in ("state", "alarm") or kind == "bits":
         return lambda t_s: 0
+    if point.quantity == "running_time":
+        return _in_unit(lambda t_s: t_s % _SWITCHED_ON_S, "s", point)
     if point.unit in _COUNTERS or (point.quantity or "").endswith(_COUNTING):
         rate = 0.001 + 0.01 * chance(*key, "rate")
         return lambda t_s: rate * (t_s % 31_536_000)  # a year's worth, so that it fits every type

@@ -32,6 +32,14 @@ class ModbusInstrument(Memory):
         self._fresh_until_s = float("-inf")
         self._options = instrument.options if isinstance(instrument.options, ModbusOptions) else ModbusOptions()
         self._points = tuple(point for point in instrument.points if isinstance(point, ModbusPoint))
+        # a scene that knows the point of a status knows what it says; all others say what the condition is
+        self._rules = [
+            rule
+            for rule in self._options.flags
+            if not any(_shows(point, rule) and point.id in behaviour.known for point in self._points)
+        ]
+        cells = {(rule.table, rule.address) for rule in self._rules}
+        self._ruled = {point.id for point in self._points if point.count == 1 and (point.table, point.address) in cells}
         self._values: tuple[Value, ...] = ()
         self._written: dict[tuple[int, int], int] = {}
         self.refresh()
@@ -47,11 +55,24 @@ class ModbusInstrument(Memory):
         condition = self._behaviour.condition(now)
         for point, value in zip(self._points, values, strict=True):
             registers.put(self.tables, point, value, self._options)
-        for rule in self._options.flags:
+        for rule in self._rules:
             self._say(rule, condition)
         for (function, address), value in self._written.items():
             self.tables[function][address] = value
-        self._values = tuple(registers.served(point, value) for point, value in zip(self._points, values, strict=True))
+        self._values = tuple(
+            self._status(point) if point.id in self._ruled else registers.served(point, value)
+            for point, value in zip(self._points, values, strict=True)
+        )
+
+    def _status(self, point: ModbusPoint) -> Value:
+        """What a point says that stands in a status register: what the rules put there."""
+        word = self.tables[registers.function_of(point.table, self._options)][point.address]
+        if point.table in BIT_TABLES:
+            return bool(word)
+        if point.bit is not None:
+            return bool(word >> point.bit & 1)
+        number = word if point.mask is None else (word & point.mask) // (point.mask & -point.mask)
+        return registers.served(point, (point.states or {}).get(number, number))
 
     def _store(self, function: int, first: int, values: tuple[int, ...]) -> None:
         super()._store(function, first, values)
@@ -97,6 +118,12 @@ class ModbusInstrument(Memory):
             inside = first <= point.address and point.address + point.count <= first + len(values)
             if inside and registers.function_of(point.table, self._options) == function:
                 self._truth.note(self._instrument.id, point.id, ts_ms, value)
+
+
+def _shows(point: ModbusPoint, rule: FlagRule) -> bool:
+    """Whether a point is the status that a rule looks at, or has it among its bits."""
+    same = (point.table, point.address) == (rule.table, rule.address)
+    return same and (not rule.is_bit or point.bit is None or point.bit == rule.bit)
 
 
 def _identity(instrument: InstrumentSpec) -> dict[int, str]:

@@ -5,16 +5,20 @@ fuel lowers the tank's pressure, deliveries and the day's warmth raise it, the P
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from drivers.contract import Flag, Value
 from drivers.profile import InstrumentSpec, Point
-from drivers.simulator.smooth import chance, drift, ramp, wander
+from drivers.simulator.days import Diary, LocalTime
+from drivers.simulator.happening import Happening, Span, told
+from drivers.simulator.scene import Known, always_normal
+from drivers.simulator.smooth import chance, drift, wander
 
 _SLOT_S = 180  # a nozzle has at most one customer in this time
 _PULSES_PER_LITRE = 100  # a controller factor of 10; with 60 L well inside 16 bits
 _FRESH_S = 60  # the controller calls a record fresh for about as long
 _DELIVERY_S = 1500  # a tanker unloads in about 25 min
+_SHIFT_S = 28_800  # and comes once in eight hours
 
 
 class Fuelling:
@@ -37,17 +41,11 @@ class PetrolStation:
 
     def __init__(self, instruments: Sequence[InstrumentSpec], seed: int, utc_offset_s: float) -> None:
         self._seed = seed
-        self._utc_offset_s = utc_offset_s
-        self._nozzles = sorted(
-            {
-                _nozzle(instrument, point)
-                for instrument in instruments
-                for point in instrument.points
-                if point.quantity in ("fuel_pulses", "fuel_volume")
-            }
-        )
+        self._local = LocalTime(utc_offset_s)
+        self._nozzles = sorted({nozzle for instrument in instruments for nozzle in _nozzles(instrument)})
+        self._tankers = Diary(self._tanker, _SHIFT_S)
 
-    def curve(self, instrument: InstrumentSpec, point: Point) -> tuple[Callable[[float], Value], str | None] | None:
+    def curve(self, instrument: InstrumentSpec, point: Point) -> Known | None:
         """Fuellings, pressures, vapour."""
         nozzle = _nozzle(instrument, point)
         record: dict[str, tuple[Callable[[Fuelling], float], str | None]] = {
@@ -66,10 +64,10 @@ class PetrolStation:
             return (lambda t_s: of(self.last_fuelling(nozzle, t_s))), unit
         if quantity == "state" and point.id.endswith("_record"):
             return (lambda t_s: int(t_s - self.last_fuelling(nozzle, t_s).end_s > _FRESH_S)), None
-        station: dict[str, tuple[Callable[[float], Value], str | None]] = {
+        station: dict[str, Known] = {
             "tank_pressure": (self.tank_pressure_pa, "Pa"),
             "line_pressure": (lambda t_s: self.tank_pressure_pa(t_s) + 60.0 * self.running(t_s), "Pa"),
-            "vapour_temperature": (lambda t_s: 17 + 6 * self._sun(t_s) + wander(t_s, self._seed, "vapour"), "°C"),
+            "vapour_temperature": (lambda t_s: 17 + 6 * self._local.sun(t_s) + wander(t_s, self._seed, "vapour"), "°C"),
             "gas_lel": (lambda t_s: self._lel(instrument, t_s), "%LEL"),
             "vapour_concentration": (lambda t_s: 9 + 4 * wander(t_s, self._seed, instrument.id), "g/m3"),
         }
@@ -79,7 +77,22 @@ class PetrolStation:
 
     def condition(self, instrument: InstrumentSpec) -> Callable[[float], Flag]:
         """Nothing here calibrates by itself."""
-        return lambda t_s: Flag.NORMAL
+        return always_normal
+
+    def happenings(self, instruments: Sequence[InstrumentSpec], from_s: float, until_s: float) -> Iterable[Happening]:
+        """See Scene."""
+        for one in instruments:
+            for nozzle in _nozzles(one):
+                for fuelling in self._fuellings(nozzle, from_s, until_s):
+                    data: dict[str, Value] = {
+                        "nozzle": nozzle.rpartition(" ")[2],
+                        "litres": fuelling.litres,
+                        "vapour_litres": fuelling.vapour_litres,
+                        "seconds": fuelling.seconds,
+                    }
+                    yield Happening("fuelling", one.id, fuelling.start_s, fuelling.end_s, data)
+        if self._nozzles:
+            yield from told("unloading", self._tankers.between(from_s, until_s))
 
     def last_fuelling(self, nozzle: str, t_s: float) -> Fuelling:
         """The newest fuelling that has ended."""
@@ -103,7 +116,7 @@ class PetrolStation:
 
     def tank_pressure_pa(self, t_s: float) -> float:
         """Between the P/V valve's settings of about -1500 and +3000 Pa, mostly within some hundred."""
-        pressure = 150 + 350 * self._sun(t_s) + 120 * wander(t_s, self._seed, "tank")
+        pressure = 150 + 350 * self._local.sun(t_s) + 120 * wander(t_s, self._seed, "tank")
         pressure += 500 * self._unloading(t_s)
         # the draw of a fuelling builds up over some seconds: average of the last ten
         pressure -= sum(90.0 * self.running(t_s - back_s) for back_s in (0, 2.5, 5, 7.5)) / 4
@@ -113,21 +126,32 @@ class PetrolStation:
         """A few per cent of the explosive limit, more while a tanker unloads."""
         return max(0.0, 3 + 2 * wander(t_s, self._seed, instrument.id) + 9 * self._unloading(t_s))
 
+    def _fuellings(self, nozzle: str, from_s: float, until_s: float) -> Iterator[Fuelling]:
+        for slot in range(int(from_s // _SLOT_S), int(until_s // _SLOT_S) + 1):
+            if self._busy(nozzle, slot):
+                fuelling = Fuelling(nozzle, slot, self._seed)
+                if fuelling.start_s < until_s and fuelling.end_s > from_s:
+                    yield fuelling
+
     def _busy(self, nozzle: str, slot: int) -> bool:
-        hour = ((slot * _SLOT_S + self._utc_offset_s) / 3600) % 24
+        hour = self._local.second(slot * _SLOT_S) / 3600
         # rush hours at 8 and 18, quiet at 3
         demand = 0.12 + 0.4 * math.exp(-(((hour - 8) / 2.5) ** 2)) + 0.45 * math.exp(-(((hour - 18) / 3) ** 2))
         return chance(self._seed, nozzle, slot) < demand + 0.15 * (7 < hour < 22)
 
-    def _sun(self, t_s: float) -> float:
-        """-1 at 3 in the night, 1 at 15."""
-        return math.sin(2 * math.pi * ((t_s + self._utc_offset_s) / 86_400 - 9 / 24))
-
     def _unloading(self, t_s: float) -> float:
-        """0..1 while a tanker unloads, once in eight hours."""
-        shift = int(t_s // 28_800)
-        start_s = shift * 28_800 + 24_000 * chance(self._seed, "tanker", shift)
-        return ramp(t_s, start_s, 120) - ramp(t_s, start_s + _DELIVERY_S, 600)
+        """0..1 while a tanker unloads, and until the air is clear again."""
+        return self._tankers.share(t_s, 120, 600)
+
+    def _tanker(self, shift: int) -> Iterable[Span]:
+        start_s = shift * _SHIFT_S + 24_000 * chance(self._seed, "tanker", shift)
+        yield Span(start_s, start_s + _DELIVERY_S)
+
+
+def _nozzles(instrument: InstrumentSpec) -> list[str]:
+    """Those of a dispenser, each once."""
+    pulses = (point for point in instrument.points if point.quantity in ("fuel_pulses", "fuel_volume"))
+    return list(dict.fromkeys(_nozzle(instrument, point) for point in pulses))
 
 
 def _nozzle(instrument: InstrumentSpec, point: Point) -> str:

@@ -8,10 +8,12 @@ from drivers import catalogue
 from drivers.airtime import character_s
 from drivers.profile import InstrumentSpec, LineSpec
 from drivers.simulator.asked import bus
-from drivers.simulator.behaviour import Scene, behaviour, scenes
+from drivers.simulator.behaviour import behaviour
 from drivers.simulator.hj212_instrument import Hj212Instrument
 from drivers.simulator.host_machine import machine
+from drivers.simulator.kinds import scenes
 from drivers.simulator.ports import Bus, PtyPort, Stream, TcpPort, UdpPort
+from drivers.simulator.scene import Scene
 from drivers.simulator.speaking import Speaker, speaking
 from drivers.simulator.text_instrument import TextInstrument
 from drivers.simulator.truth import Truth
@@ -46,14 +48,15 @@ async def simulate(
         simulated = {}
         for name, line in specs.items():
             here = [each for each in instruments if each.line == name]
+            acting = [(one, behaviour(one, places, seed)) for one in here]
+            for _, acts in acting:
+                acts.at(now())  # what must be summed up is summed up before somebody waits for an answer
             if line.kind == "local":
-                acts = [(one, behaviour(one, places, seed)) for one in here]
-                simulated[name] = await machine(stack, line, acts, truth, now)
+                simulated[name] = await machine(stack, line, acting, truth, now)
                 continue
             if (talkers := _talkers(line, here, places, seed, truth, now)) is not None:
                 simulated[name] = await speaking(stack, line, talkers, character_s(line))
                 continue
-            acting = [(one, behaviour(one, places, seed)) for one in here]
             kind = "tcp" if line.kind == "tls" else line.kind
             thinking_s = _THINK_S[kind] if think_s is None else think_s
             simulated[name] = await _opened(stack, line, *bus(line, acting, truth, now, thinking_s))

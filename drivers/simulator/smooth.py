@@ -1,10 +1,12 @@
 """Numbers that look measured: smooth, bounded, and the same for the same seed and second. Pure."""
 
+from functools import lru_cache
 from zlib import crc32
 
 _MASK = (1 << 64) - 1
 
 
+@lru_cache(maxsize=1 << 14)  # a curve asks for the same supports again and again
 def chance(*key: int | str) -> float:
     """A number in [0, 1) that depends on nothing but the key."""
     mixed = 0x9E3779B97F4A7C15
@@ -20,7 +22,7 @@ def chance(*key: int | str) -> float:
 def drift(t_s: float, period_s: float, *key: int | str) -> float:
     """A curve in [-1, 1] that wanders with no jump; `period_s` is the time between two of its supports."""
     step, within = divmod(t_s / period_s, 1.0)
-    before, after = (2 * chance(*key, int(at)) - 1 for at in (step, step + 1))
+    before, after = 2 * chance(*key, int(step)) - 1, 2 * chance(*key, int(step) + 1) - 1
     eased = within * within * (3 - 2 * within)
     return before + (after - before) * eased
 

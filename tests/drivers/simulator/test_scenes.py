@@ -8,8 +8,9 @@ import pytest
 from drivers.contract import Flag
 from drivers.modbus.source import ModbusOptions, ModbusPoint
 from drivers.profile import InstrumentSpec
-from drivers.simulator.behaviour import behaviour, scenes
+from drivers.simulator.behaviour import behaviour
 from drivers.simulator.boiler_house import BoilerHouse
+from drivers.simulator.kinds import scenes
 from drivers.simulator.petrol_station import PetrolStation
 from drivers.simulator.water_station import WaterStation
 

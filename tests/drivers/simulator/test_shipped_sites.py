@@ -8,7 +8,8 @@ import pytest
 
 from drivers.modbus.source import ModbusOptions, ModbusPoint
 from drivers.simulator import Truth, simulate
-from drivers.simulator.behaviour import behaviour, scenes
+from drivers.simulator.behaviour import behaviour
+from drivers.simulator.kinds import scenes
 from drivers.simulator.modbus_instrument import ModbusInstrument
 from gateway.settings import load
 
