@@ -16,10 +16,10 @@ message is told by the gateway, as nulls with a reason.
                ◄────────────── reply ◄─────────
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from drivers.errors import FieldError
 
@@ -146,6 +146,27 @@ class Line(Protocol):
         """Monotonic second from which `unit` may be asked again; 0.0 when it is not settling."""
 
 
+Answers: TypeAlias = list["bytes | FieldError"]
+"""Payload or failure of each question of a row that was asked."""
+
+
+@runtime_checkable
+class PromptLine(Protocol):
+    """A line that can also be asked without a task."""
+
+    generation: int
+    """Grows with each new connection."""
+
+    def begin_row(
+        self, requests: Sequence[Request], most: int, done: Callable[[Answers], None]
+    ) -> Callable[[], None] | None:
+        """As `exchange_row`; `done` is called by what brings the last answer, and must not raise.
+
+        Returns what gives the row up (`done` is not called any more then), or None when it cannot begin at once:
+        then `exchange_row` knows what to wait for, or why it fails.
+        """
+
+
 class Driver(Protocol):
     """One instrument on a line."""
 
@@ -158,6 +179,20 @@ class Driver(Protocol):
         After the first request without an answer the rest of the poll is not tried, so that a dead
         instrument costs its line one timeout (promise P6).
         """
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A driver that can also be polled without a task, which is what thousands of polls a second can afford."""
+
+    def begin(self, done: Callable[[Answers], None]) -> Callable[[], None] | None:
+        """Send the first question of a poll; `done` gets the answers for `conclude`, and must not raise.
+
+        Returns what gives the poll up (`done` is not called any more then), or None when `poll` must be awaited.
+        """
+
+    def conclude(self, answers: Answers) -> Sample | Coroutine[Any, Any, Sample]:
+        """The sample, or what is still to be awaited for it."""
 
 
 @runtime_checkable

@@ -8,8 +8,9 @@ shows that the device numbers its answers: from then on several may be under way
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from drivers.contract import Request, Skip, Tags, Whole
 from drivers.errors import BadReply, FieldError, LineDown, NoReply, Refused
@@ -24,10 +25,10 @@ TICK_S = 1e-6
 
 @dataclass(slots=True, eq=False)
 class _Row:
-    """Questions of one caller, asked in order until one fails; `answers` has those that were asked."""
+    """Questions of one caller, asked in order until one fails; `done` gets the answers of those that were asked."""
 
     requests: Sequence[Request]
-    over: asyncio.Future[None]
+    done: Callable[[list[bytes | FieldError]], None]
     answers: list[bytes | FieldError] = field(default_factory=list)
     open: int = 0
     failed: bool = False
@@ -53,8 +54,8 @@ class TaggedLine(FieldLine):
     at once.
 
     What the polling path costs is decided here: the next question of a row leaves in the callback that brought the
-    answer before it, so that a poll is one await however many blocks it has, and the limits of all questions share
-    one timer, which is not touched when an answer comes (tests/benchmarks/stages.py; docs/performance.md).
+    answer before it, and whoever began the row is called in the one that brought the last; the limits of all questions
+    share one timer, which is not touched when an answer comes (tests/benchmarks/stages.py; docs/performance.md).
     """
 
     def __init__(self, spec: LineSpec, opener: Opener, tags: Tags) -> None:
@@ -86,18 +87,38 @@ class TaggedLine(FieldLine):
             await self._ready_for(requests[0])
         except FieldError as error:
             return [error]
-        row = _Row(requests, self._loop.create_future())
+        over: asyncio.Future[list[bytes | FieldError]] = self._loop.create_future()
+        row = self._begin(requests, most, partial(_come, over))
+        try:
+            return await over
+        finally:
+            self._abandon(row)
+
+    def begin_row(
+        self, requests: Sequence[Request], most: int, done: Callable[[list[bytes | FieldError]], None]
+    ) -> Callable[[], None] | None:
+        """See drivers/contract.py, PromptLine."""
+        if self._wire is None or not self.up or not self.numbers_answers or self._pending or self._settling.until:
+            return None
+        if self.spec.request_pause_s or requests[0].pause_s:
+            return None
+        return partial(self._abandon, self._begin(requests, most, done))
+
+    def _begin(self, requests: Sequence[Request], most: int, done: Callable[[list[bytes | FieldError]], None]) -> _Row:
+        row = _Row(requests, done)
         for _ in range(min(most, self.in_flight - len(self._pending), len(requests))):
             self._send_next(row)
-        try:
-            await row.over
-        except asyncio.CancelledError:
-            for asked in [asked for asked in self._pending.values() if asked.row is row]:
-                self._end(asked)
-                if not self.numbers_answers:
-                    self._settle(asked.request, asked.asked_s)
-            raise
-        return row.answers
+        return row
+
+    def _abandon(self, row: _Row) -> None:
+        """Nobody waits for these answers any more."""
+        row.done = _nobody
+        if not row.open:
+            return
+        for asked in [asked for asked in self._pending.values() if asked.row is row]:
+            self._end(asked)
+            if not self.numbers_answers:
+                self._settle(asked.request, asked.asked_s)
 
     async def _ready_for(self, request: Request) -> None:
         """Wait until it may be sent. Raises LineDown, Settling."""
@@ -160,8 +181,15 @@ class TaggedLine(FieldLine):
             self._account(asked, answer)
         if not row.failed and len(row.answers) < len(row.requests):
             self._send_next(row)
-        elif not row.open and not row.over.done():
-            row.over.set_result(None)
+        elif not row.open:
+            if row.failed:  # what failed may be about to end the connection: that comes first
+                self._loop.call_soon(self._over, row)
+            else:
+                row.done(row.answers)
+
+    @staticmethod
+    def _over(row: _Row) -> None:
+        row.done(row.answers)
 
     def _account(self, asked: _Asked, error: FieldError) -> None:
         if isinstance(error, NoReply | BadReply):
@@ -293,3 +321,12 @@ class TaggedLine(FieldLine):
         elif self.numbers_answers is None:
             self.numbers_answers = False
             self.state = "up; its answers are not numbered, so one question at a time"
+
+
+def _come(over: "asyncio.Future[list[bytes | FieldError]]", answers: list[bytes | FieldError]) -> None:
+    if not over.done():
+        over.set_result(answers)
+
+
+def _nobody(_: list[bytes | FieldError]) -> None:
+    """Takes what nobody waits for."""

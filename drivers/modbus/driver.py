@@ -6,10 +6,11 @@ refused block is looked into at once (drivers/modbus/reads.py) as far as half a 
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from drivers.contract import Flag, Line, Request, Sample, Value
+from drivers.contract import Answers, Flag, Line, PromptLine, Request, Sample, Value
 from drivers.errors import BadReply, FieldError, Refused
 from drivers.modbus import codec
 from drivers.modbus.lane import Marks, picker
@@ -54,6 +55,7 @@ class ModbusDriver:
         self._own = self.plan.points[: len(self.plan.points) - len(self.plan.rules.sources)]
         self.points = tuple(point.id for point in self._own)
         self._line = line
+        self._prompt_line = line if isinstance(line, PromptLine) else None
         self._framing = framing(line_spec)
         options = self.plan.options
         self._timing = codec.Timing(spec.timeout_s, options.pause, options.first_byte, spec.settle_s)
@@ -89,7 +91,27 @@ class ModbusDriver:
             if self._generation is not None:
                 self._reads.retry()
             self._generation = generation
-        taken = await self._ask(self._current, probing=bool(self._reads.excluded))
+        return await self._polled(None)
+
+    def begin(self, done: Callable[[Answers], None]) -> Callable[[], None] | None:
+        """See drivers/contract.py, Prompt."""
+        line = self._prompt_line
+        if line is None or self._reads.excluded or line.generation != self._generation or not self._requests:
+            return None
+        return line.begin_row(self._requests, self._most, done)
+
+    def conclude(self, answers: Answers) -> Sample | Coroutine[Any, Any, Sample]:
+        """See drivers/contract.py, Prompt: only a poll whose reads are all answered is over at once."""
+        payloads = [answer for answer in answers if isinstance(answer, bytes)]
+        if self._arrange is None or len(payloads) < len(self._current):
+            return self._polled(answers)
+        for read in self._current:
+            self._reads.accepted(read.block)
+        return self._whole(zip(self._current, payloads, strict=True))
+
+    async def _polled(self, answers: Answers | None) -> Sample:
+        """Ask, or go on from the first answers, and learn from what came."""
+        taken = await self._ask(self._current, probing=bool(self._reads.excluded), answers=answers)
         sample = self._sample(taken)
         if taken.changed:
             self._reads.join()
@@ -136,6 +158,7 @@ class ModbusDriver:
         """Requests and decoders for the blocks as they are now; what is unchanged is kept."""
         self._current = [self._read(block) for block in self._reads.blocks]
         self._known = {one.block: one for one in self._current}
+        self._requests = [one.request for one in self._current]
         self._members = [member for one in self._current for member in one.members]
         self._arrange: Callable[[Sequence[Value]], tuple[Value, ...]] | None = None
         if sorted(self._members) == list(range(len(self.plan.points))):
@@ -173,15 +196,19 @@ class ModbusDriver:
             self._wire.exchange_s(block.data_bytes, self._response_s, self.plan.options.pause),
         )
 
-    async def _ask(self, reads: Sequence[Read], *, probing: bool) -> "Taken":
-        """Exchange these reads, whatever refused ones split into, and if wished those that were excluded."""
+    async def _ask(self, reads: Sequence[Read], *, probing: bool, answers: Answers | None = None) -> "Taken":
+        """Exchange these reads, whatever refused ones split into, and if wished those that were excluded.
+
+        `answers` are those to the first reads where they have been asked already.
+        """
         taken = Taken()
         waiting = list(reads)
         if probing:
             waiting.extend(map(self._read, self._reads.probes(asyncio.get_running_loop().time())))
         extra_s = self._extra_s
         while waiting:
-            answers = await self._line.exchange_row([read.request for read in waiting], self._most)
+            if answers is None:
+                answers = await self._line.exchange_row([read.request for read in waiting], self._most)
             parts: list[Read] = []
             for read, answer in zip(waiting, answers, strict=False):
                 if isinstance(answer, bytes):
@@ -199,25 +226,34 @@ class ModbusDriver:
                     parts += halves
                     taken.changed = True
             waiting = [*parts, *waiting[len(answers) :]]
+            answers = None
             if taken.silence is not None:
                 taken.failed.extend((read, taken.silence) for read in waiting)
                 break
         return taken
 
     def _sample(self, taken: "Taken") -> Sample:
+        if self._arrange is not None and not taken.failed and len(taken.answered) == len(self._current):
+            return self._whole(taken.answered)
         flags: dict[int, Flag] = {}
         why: dict[int, str] = {}
-        result = "ok"
-        if self._arrange is not None and not taken.failed and len(taken.answered) == len(self._current):
-            decoded: list[Value] = []
-            for read, payload in taken.answered:
-                values, marks = read.decode(payload)
-                if marks:
-                    _mark(marks, self._members, len(decoded), flags, why)
-                decoded += values
-            arranged = self._arrange(decoded)
-        else:
-            arranged, result = self._gather(taken, flags, why)
+        arranged, result = self._gather(taken, flags, why)
+        return self._ruled(arranged, flags, why, result)
+
+    def _whole(self, answered: Iterable[tuple[Read, bytes]]) -> Sample:
+        """All reads were answered, in their order."""
+        assert self._arrange is not None
+        flags: dict[int, Flag] = {}
+        why: dict[int, str] = {}
+        decoded: list[Value] = []
+        for read, payload in answered:
+            values, marks = read.decode(payload)
+            if marks:
+                _mark(marks, self._members, len(decoded), flags, why)
+            decoded += values
+        return self._ruled(self._arrange(decoded), flags, why, "ok")
+
+    def _ruled(self, arranged: tuple[Value, ...], flags: dict[int, Flag], why: dict[int, str], result: str) -> Sample:
         if self.plan.rules.sources:
             known = list(arranged)
             self.plan.rules.apply(known, flags, why)

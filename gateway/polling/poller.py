@@ -1,7 +1,13 @@
-"""One task a line: takes the next instrument that is due, polls it, stamps the sample, hands it on.
+"""One owner a line: takes the next instrument that is due, polls it, stamps the sample, hands it on.
 
 Every expected poll becomes exactly one reading (promise P4): made, or as nulls with the reason why not.
 Waits are monotonic; stamps are wall time. `emit` is a plain function: nothing here waits for the log.
+
+    timer ─► turn ─► begin (a driver that is Prompt) ──► last answer ─► concluded ─► reading ─► turn
+                └──► task: whatever must be awaited ──────────────────────────────► reading ─► turn
+
+A turn is a plain call. The owner's task sleeps while polls can be made without it: waking it for each costs more than
+the poll itself (docs/performance.md).
 """
 
 import asyncio
@@ -9,9 +15,10 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from drivers.contract import Driver, Line, Sample
+from drivers.contract import Answers, Driver, Line, Prompt, Sample
 from drivers.measure import Histogram
 from gateway.clock import Clock
 from gateway.polling.schedule import Due, Entry, Schedule
@@ -77,39 +84,92 @@ class Poller:
         alone = len({polled.driver.unit for polled in self._polled.values()}) == 1
         self._silence = Silence(LONGEST_S if shared_wire and not alone else LONGEST_ALONE_S)
         self._jobs: deque[tuple[Callable[[], Coroutine[Any, Any, Any]], asyncio.Future[Any]]] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._prompt = {name: one.driver for name, one in self._polled.items() if isinstance(one.driver, Prompt)}
+        self._loop = asyncio.get_running_loop()
+        self._called: asyncio.Future[None] | None = None
+        """What the owner's task waits for; None while it is at work."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._give_up: Callable[[], None] | None = None
+        """Of the poll that is under way without the task."""
+        self._awaited: tuple[Due, float, Coroutine[Any, Any, Sample]] | None = None
+        """The poll that the task is to await, and when it was due (loop time)."""
         self._offset_ms = 0
         self._schedule = Schedule((), 0)
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        loop = asyncio.get_running_loop()
-        self._offset_ms = self._clock.now_ms() - int(loop.time() * 1000)
+        self._offset_ms = self._clock.now_ms() - int(self._loop.time() * 1000)
         entries = [Entry(polled.instrument, polled.period_ms, polled.phase_ms) for polled in self._polled.values()]
-        self._schedule = Schedule(entries, self._now_ms(loop))
-        while True:
-            if self._jobs:
-                await self._do_job()
-            due = self._schedule.choose(self._now_ms(loop))
+        self._schedule = Schedule(entries, self._now_ms())
+        try:
+            while True:
+                self._turn()
+                if self._awaited is None and (not self._jobs or self._give_up is not None):
+                    self._called = self._loop.create_future()
+                    await self._called
+                    self._called = None
+                if self._awaited is not None:
+                    (due, due_s, poll), self._awaited = self._awaited, None
+                    self._ended(due, due_s, await poll)
+                elif self._jobs:
+                    await self._do_job()
+        finally:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Nothing goes on by itself any more."""
+        self._called = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._give_up is not None:
+            self._give_up()
+        if self._awaited is not None:
+            self._awaited[2].close()
+        self._timer = self._give_up = self._awaited = None
+
+    def _turn(self) -> None:
+        """Poll what is due, as far as that needs no task; come back when something is."""
+        while self._give_up is None and self._awaited is None and not self._jobs:
+            due = self._schedule.choose(self._now_ms())
             if due is None:
-                await self._wait(loop)
-            else:
-                await self._serve(due, loop)
+                self._timer = self._loop.call_at((self._schedule.next_ms() - self._offset_ms) / 1000, self._turned)
+                return
+            self._serve(due)
+
+    def _turned(self) -> None:
+        """A turn that nobody waits for: what fails in it fails the task."""
+        called = self._called
+        if called is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        try:
+            self._turn()
+        except Exception as error:
+            self._fail(error)
+        else:
+            if self._give_up is None and (self._jobs or self._awaited is not None) and not called.done():
+                called.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        """The task raises it."""
+        if self._called is not None and not self._called.done():
+            self._called.set_exception(error)
 
     def clock_stepped(self) -> None:
         """Align the periods to the wall clock as it stands now."""
-        loop = asyncio.get_running_loop()
-        self._offset_ms = self._clock.now_ms() - int(loop.time() * 1000)
-        self._schedule.align(self._now_ms(loop))
-        self._wake()
+        self._offset_ms = self._clock.now_ms() - int(self._loop.time() * 1000)
+        self._schedule.align(self._now_ms())
+        self._turned()
 
     async def between(self, job: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run a command's exchanges between two polls; waits for at most the poll under way and earlier commands."""
         if len(self._jobs) >= JOBS:
             raise LineBusyError(f"{JOBS} commands already wait for line {self.line.name}")
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Any] = self._loop.create_future()
         self._jobs.append((job, done))
-        self._wake()
+        self._turned()
         return await done
 
     async def read_now(self, instrument: str) -> Reading:
@@ -123,31 +183,54 @@ class Poller:
         assert isinstance(reading, Reading)
         return reading
 
-    async def _serve(self, due: Due, loop: asyncio.AbstractEventLoop) -> None:
+    def _serve(self, due: Due) -> None:
+        """Begin this poll, leave it to the task, or say why it is not made."""
         entry = due.entry
-        polled = self._polled[entry.instrument]
-        driver = polled.driver
+        driver = self._polled[entry.instrument].driver
         if due.overruns:
-            self._tell_overruns(due, driver, loop)
-        started_s = loop.time()
+            self._tell_overruns(due, driver)
+        started_s = self._loop.time()
         due_s = (due.due_ms - self._offset_ms) / 1000
         self.lateness_seconds.observe(max(0.0, started_s - due_s))
         if (why := self._not_now(driver, started_s)) is not None:
             if entry.period_ms:
                 self._hand_on(entry.instrument, driver, Sample.nothing(len(driver.points), why), due.due_ms, due_s)
             else:
-                self._schedule.postpone(entry, self._now_ms(loop) + int(FASTEST_RETRY_S * 1000))
+                self._schedule.postpone(entry, self._now_ms() + int(FASTEST_RETRY_S * 1000))
             return
-        sample = await driver.poll()
+        prompt = self._prompt.get(entry.instrument)
+        if prompt is not None:
+            self._give_up = prompt.begin(partial(self._answered, due, due_s, prompt))
+        if self._give_up is None:
+            self._awaited = due, due_s, driver.poll()
+
+    def _answered(self, due: Due, due_s: float, driver: Prompt, answers: Answers) -> None:
+        """All answers of a poll without the task are there."""
+        self._give_up = None
+        try:
+            sample = driver.conclude(answers)
+            if isinstance(sample, Sample):
+                self._ended(due, due_s, sample)
+            else:
+                self._awaited = due, due_s, sample
+        except Exception as error:
+            self._fail(error)
+        else:
+            self._turned()
+
+    def _ended(self, due: Due, due_s: float, sample: Sample) -> None:
+        """This is what came of the poll."""
+        entry = due.entry
+        driver = self._polled[entry.instrument].driver
         if sample.result in NO_ANSWER:
-            self._fell_silent(entry, driver, sample, loop)
+            self._fell_silent(entry, driver, sample)
         else:
             if entry.suspect or not self.answering.get(entry.instrument, False):
-                self._answered(entry, driver, sample)
+                self._came_back(entry, driver, sample)
             if sample.result != "line":
                 self.answered_s[entry.instrument] = self._clock.monotonic()
             if sample.result == "line" and not entry.period_ms:
-                self._schedule.postpone(entry, self._now_ms(loop) + int(FASTEST_RETRY_S * 1000))
+                self._schedule.postpone(entry, self._now_ms() + int(FASTEST_RETRY_S * 1000))
         self._hand_on(entry.instrument, driver, sample, due.due_ms, due_s)
 
     def _not_now(self, driver: Driver, now_s: float) -> str | None:
@@ -159,14 +242,14 @@ class Poller:
             return f"silent: no answer {failures} times in a row, next try in {until - now_s:.1f} s"
         return None
 
-    def _fell_silent(self, entry: Entry, driver: Driver, sample: Sample, loop: asyncio.AbstractEventLoop) -> None:
-        self._schedule.failed(entry, self._now_ms(loop))
-        if self._silence.failed(driver.unit, loop.time()) == 1:
+    def _fell_silent(self, entry: Entry, driver: Driver, sample: Sample) -> None:
+        self._schedule.failed(entry, self._now_ms())
+        if self._silence.failed(driver.unit, self._loop.time()) == 1:
             why = next(iter(sample.why.values()), sample.result)
             log.warning("%s on line %s does not answer: %s", entry.instrument, self.line.name, why)
         self.answering[entry.instrument] = False
 
-    def _answered(self, entry: Entry, driver: Driver, sample: Sample) -> None:
+    def _came_back(self, entry: Entry, driver: Driver, sample: Sample) -> None:
         if sample.result == "line":
             self.answering[entry.instrument] = False
             return
@@ -175,7 +258,7 @@ class Poller:
             log.warning("%s on line %s answers again after %d tries", entry.instrument, self.line.name, failures)
         self.answering[entry.instrument] = True
 
-    def _tell_overruns(self, due: Due, driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
+    def _tell_overruns(self, due: Due, driver: Driver) -> None:
         entry = due.entry
         first_ms = due.due_ms - due.overruns * entry.period_ms
         told = min(due.overruns, MOST_OVERRUNS)
@@ -197,7 +280,7 @@ class Poller:
         ts_ms = self._clock.now_ms()
         lag_ms = ts_ms - due_ms
         if due_s:
-            elapsed_ms = round((asyncio.get_running_loop().time() - due_s) * 1000)
+            elapsed_ms = round((self._loop.time() - due_s) * 1000)
             # the wall clock was stepped since the poll fell due: only the monotonic clock knows how late it is
             if abs(lag_ms - elapsed_ms) > STEP_TOLERANCE_MS:
                 lag_ms = elapsed_ms
@@ -225,20 +308,5 @@ class Poller:
         else:
             done.set_result(task.result())
 
-    async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        next_s = (self._schedule.next_ms() - self._offset_ms) / 1000
-        waiter: asyncio.Future[None] = loop.create_future()
-        self._waiter = waiter
-        timer = loop.call_at(next_s, self._wake)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            timer.cancel()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _now_ms(self, loop: asyncio.AbstractEventLoop) -> int:
-        return int(loop.time() * 1000 + ROUNDING_MS) + self._offset_ms
+    def _now_ms(self) -> int:
+        return int(self._loop.time() * 1000 + ROUNDING_MS) + self._offset_ms

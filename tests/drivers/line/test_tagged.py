@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.contract import Request
+from drivers.contract import Answers, Request
 from drivers.errors import BadReply, FieldError, LineDown, NoReply, Refused, Settling
 from drivers.line.tagged import LAST_TAG, TaggedLine
 from drivers.modbus import codec
@@ -431,5 +431,83 @@ def test_cancelled_exchange_leaves_nothing_behind() -> None:
         assert not line._pending
         wire.answers = prompt
         assert await line.exchange(ask(address=5)) == b"\0\5"
+
+    played(wire, test, in_flight=2)
+
+
+def test_row_begun_without_a_task_is_over_in_the_callback_that_brings_its_last_answer() -> None:
+    wire = HandWire(prompt)
+
+    async def test(line: TaggedLine) -> None:
+        await line.exchange(ask())
+        wire.answers = lambda sent: ()
+        came: list[Answers] = []
+        assert line.begin_row([ask(address=1), ask(address=2)], 1, came.append) is not None
+        wire.hear(answer(wire.frames[-1]))
+        assert not came
+        wire.hear(answer(wire.frames[-1]))  # the second question has left in the callback that brought the first answer
+        assert came == [[b"\0\1", b"\0\2"]]
+
+    played(wire, test)
+
+
+def test_row_is_not_begun_where_something_has_to_be_waited_for() -> None:
+    wire = HandWire(prompt)
+
+    async def test(line: TaggedLine) -> None:
+        came: list[Answers] = []
+        assert line.begin_row([ask()], 1, came.append) is None  # nobody knows yet whether its answers are numbered
+        await line.exchange(ask())
+        assert line.begin_row([ask(pause_s=0.2)], 1, came.append) is None
+        wire.answers = lambda sent: ()
+        assert line.begin_row([ask()], 1, came.append) is not None
+        assert line.begin_row([ask(address=1)], 1, came.append) is None  # one is under way
+        wire.lose("h:502: closed by the other side")
+        assert line.begin_row([ask()], 1, came.append) is None
+        assert not came  # told in the next turn of the loop, when the line has settled its own affairs
+        await asyncio.sleep(0)
+        assert [[type(one) for one in answers] for answers in came] == [[LineDown]]
+
+    played(wire, test)
+
+
+def test_failed_row_is_told_when_a_half_open_connection_has_been_given_up() -> None:
+    wire = HandWire(prompt)
+
+    async def test(line: TaggedLine) -> None:
+        await line.exchange(ask())
+        wire.answers = lambda sent: ()
+        seen: list[tuple[Answers, bool]] = []
+        for turn in (True, False):
+            assert line.begin_row([ask()], 1, lambda answers: seen.append((answers, line.up))) is not None
+            await asyncio.sleep(1.01)
+            assert isinstance(seen[-1][0][0], NoReply)
+            assert seen[-1][1] is turn
+
+    played(wire, test)
+
+
+def test_row_that_was_given_up_is_told_nobody() -> None:
+    wire = HandWire(prompt)
+
+    async def test(line: TaggedLine) -> None:
+        await line.exchange(ask())
+        wire.answers = lambda sent: [(0.1, answer(sent))]
+        came: list[Answers] = []
+        give_up = line.begin_row([ask(address=1), ask(address=2)], 2, came.append)
+        assert give_up is not None
+        give_up()
+        give_up()
+        await asyncio.sleep(0.2)
+        assert (came, line._pending, line.faults["late"]) == ([], {}, 2)
+        assert line.begin_row([ask(address=3)], 1, came.append) is not None
+        await asyncio.sleep(0.2)
+        assert came == [[b"\0\3"]]
+        give_up = line.begin_row([ask(address=4)], 1, came.append)
+        assert give_up is not None
+        wire.lose("h:502: closed by the other side")
+        give_up()  # in the turn in which it failed
+        await asyncio.sleep(0)
+        assert len(came) == 1
 
     played(wire, test, in_flight=2)

@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any
 
 import pytest
 
-from drivers.contract import Sample
+from drivers.contract import Answers, Sample
 from gateway.polling.poller import JOBS, LineBusyError, Polled, Poller
 from gateway.polling.silence import Silence
 from gateway.reading import Event, Reading
@@ -43,6 +44,35 @@ class Scripted:
         self.polls += 1
         await asyncio.sleep(self.takes_s)
         return self.answer(self.polls)
+
+
+class Prompted(Scripted):
+    """The same without a task; `conclude` gives what `ends` makes of the sample."""
+
+    def __init__(self, unit: int, answer: Callable[[int], Sample], takes_s: float = 0.02) -> None:
+        super().__init__(unit, answer, takes_s)
+        self.ready = True
+        self.given_up = 0
+        self.ends: Callable[[Sample], Sample | Coroutine[Any, Any, Sample]] = lambda sample: sample
+
+    async def poll(self) -> Sample:
+        assert not self.ready, "it can be begun"
+        return await super().poll()
+
+    def begin(self, done: Callable[[Answers], None]) -> Callable[[], None] | None:
+        if not self.ready:
+            return None
+        timer = asyncio.get_running_loop().call_later(self.takes_s, done, [])
+
+        def give_up() -> None:
+            self.given_up += 1
+            timer.cancel()
+
+        return give_up
+
+    def conclude(self, answers: Answers) -> Sample | Coroutine[Any, Any, Sample]:
+        self.polls += 1
+        return self.ends(self.answer(self.polls))
 
 
 def good(number: int) -> Sample:
@@ -188,3 +218,87 @@ def test_due_times_are_exact_where_the_wall_clocks_milliseconds_change_later_tha
     due = due_times(site.of("gone"))
     assert len(due) >= 59
     assert {after - before for before, after in itertools.pairwise(due)} == {1000}
+
+
+def test_polls_that_need_no_task_are_made_like_others_and_in_turn_with_them() -> None:
+    async def main() -> None:
+        prompt, other = Prompted(1, good), Scripted(2, good)
+        site = Site({"p": prompt, "o": other})
+        await site.run_for(3.5)
+        for name in ("p", "o"):
+            assert [reading.sample.values[0] for reading in site.of(name)] == [1, 2, 3, 4]
+            assert due_times(site.of(name)) == [due_times(site.of("p"))[0] + 1000 * at for at in range(4)]
+        prompt.ready = False  # its line is down, say: the task awaits what it says
+        await site.run_for(1.5)
+        assert len(site.of("p")) == 5
+
+    virtual_time.run(main())
+
+
+def test_what_is_left_of_a_poll_without_the_task_is_awaited_by_it() -> None:
+    async def main() -> None:
+        driver = Prompted(1, dead)
+
+        async def late(sample: Sample) -> Sample:
+            await asyncio.sleep(0.5)
+            return sample
+
+        driver.ends = late
+        site = Site({"p": driver})
+        await site.run_for(2.9)
+        first, second = site.of("p")[:2]
+        assert first.sample.result == "timeout"
+        assert first.lag_ms == pytest.approx(520, abs=2)
+        assert second.ts_ms - second.lag_ms - (first.ts_ms - first.lag_ms) == 1000
+
+    virtual_time.run(main())
+
+
+def test_poll_that_fails_unexpectedly_without_the_task_fails_it() -> None:
+    async def main() -> None:
+        driver = Prompted(1, good)
+
+        def broken(sample: Sample) -> Sample:
+            raise ZeroDivisionError
+
+        driver.ends = broken
+        site = Site({"p": driver})
+        with pytest.raises(ZeroDivisionError):
+            await site.poller.run()
+        driver.ends = lambda sample: sample
+        await site.run_for(2.5)  # as it is started again
+        assert len(site.of("p")) == 2
+
+    virtual_time.run(main())
+
+
+def test_end_of_the_poller_gives_up_the_poll_under_way() -> None:
+    async def main() -> None:
+        driver = Prompted(1, good, takes_s=0.5)
+        site = Site({"p": driver})
+        await site.run_for(1.2)
+        await asyncio.sleep(2)
+        assert (driver.given_up, len(site.readings)) == (1, 1)
+
+    virtual_time.run(main())
+
+
+def test_command_waits_for_the_end_of_a_poll_without_the_task() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        driver = Prompted(1, good, takes_s=0.5)
+        site = Site({"p": driver})
+        task = asyncio.create_task(site.poller.run())
+        await asyncio.sleep(1.2)
+
+        async def job() -> tuple[float, int]:
+            return loop.time(), driver.polls
+
+        asked_s = loop.time()
+        at_s, polls = await site.poller.between(job)
+        assert (polls, at_s > asked_s) == (2, True)
+        await asyncio.sleep(1.2)
+        assert driver.polls == 3
+        task.cancel()
+
+    virtual_time.run(main())
