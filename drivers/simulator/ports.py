@@ -84,6 +84,8 @@ class PtyPort:
     its last character would have come in, the answer begins 3.5 characters later and comes in at wire speed.
     """
 
+    chunk_s = _CHUNK_S
+
     def __init__(self, slave: Bus, framing: Callable[[], Stream], character_s: float = 0.0) -> None:
         self.path = ""
         self._slave = slave
@@ -120,19 +122,27 @@ class PtyPort:
         os.close(self._master)
         os.close(self._held)
         self._master = self._held = -1
+        self.path = ""
 
     def _readable(self) -> None:
         try:
             data = os.read(self._master, _READ)
         except BlockingIOError:
             return
+        self._heard(data)
+
+    def _rate(self) -> int:
+        """Baud rate that the gateway has set, 0 where nobody knows."""
+        return _RATES.get(termios.tcgetattr(self._held)[4], 0)
+
+    def _heard(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._free_s = max(now, self._free_s) + len(data) * self._character_s
         if self._forget is not None:
             self._forget.cancel()
         if isinstance(self._framing, Rated):
-            self._framing.rate = _RATES.get(termios.tcgetattr(self._held)[4], 0)
+            self._framing.rate = self._rate()
         for question in self._framing.questions(data):
             heard_s = self._free_s + 3.5 * self._character_s
             for act in self._slave.acts(question, self._framing):
@@ -147,7 +157,7 @@ class PtyPort:
             else:
                 self._outbox.at(start_s, lambda: self._write(data))
             return
-        step = max(1, round(_CHUNK_S / self._character_s))
+        step = max(1, round(self.chunk_s / self._character_s))
         for at in range(0, len(data), step):
             piece = data[at : at + step]
             end_s = start_s + (at + len(piece)) * self._character_s
@@ -156,7 +166,7 @@ class PtyPort:
 
     def say(self, data: bytes) -> None:
         """Put something on the wire that nobody asked for."""
-        if self._master >= 0:
+        if self.path:
             self._send(data, max(self._free_s, asyncio.get_running_loop().time()))
 
     def _write(self, data: bytes) -> None:
