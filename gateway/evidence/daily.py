@@ -35,6 +35,7 @@ class Told:
     counts: list[int]  # as told, by KINDS
     seen: list[int] = field(default_factory=lambda: [0] * len(KINDS))
     whole: bool = True  # False where the seen counts are known to lack something
+    early: bool = False  # told before the day's end: a clock was set back out of it, and the account will be revised
 
     def differences(self) -> dict[str, tuple[int, int]]:
         """word -> (told, seen) where they differ."""
@@ -91,7 +92,7 @@ class DailySums:
         known = days.get(told.from_ms)
         if known is not None:
             if told.rev > known.rev or (told.rev == known.rev and known.differences()):
-                known.rev, known.counts = told.rev, told.counts
+                known.rev, known.counts, known.early = told.rev, told.counts, told.early
             return
         days[told.from_ms] = told
         told.whole = told.from_ms >= self._dropped.get(key, 0)
@@ -101,10 +102,10 @@ class DailySums:
                 told.seen[:] = [a + b for a, b in zip(told.seen, counts, strict=True)]
 
     def disagreements(self) -> Iterator[Told]:
-        """Days whose seen counts are not the told ones."""
+        """Days whose seen counts are not the told ones, when their account is the last word."""
         for days in self._days.values():
             for day in days.values():
-                if day.counts != day.seen:
+                if day.counts != day.seen and not day.early:
                     yield day
 
     @property
@@ -137,4 +138,5 @@ def _told(gateway: str, event: Mapping[str, Any]) -> Told:
         str(data.get("day")),
         data.get("rev", 0),
         [numbers["measured"], *nulls.values()],
+        early=isinstance(event.get("ts"), int) and event["ts"] < numbers["to"],
     )

@@ -107,6 +107,23 @@ def test_highest_revision_is_the_one_compared() -> None:
     assert check(list(reversed(feed.bodies))).proven
 
 
+def test_account_told_before_its_day_ended_is_not_the_last_word() -> None:
+    """A clock that is set back across midnight has the day told that it left; the day goes on later, and is revised."""
+    feed, account = FakeFeed(), Completeness(ZoneInfo("Asia/Shanghai"))
+    feed.start()
+    for due, told in ((MIDNIGHT + 1000, MIDNIGHT - 60_000), (MIDNIGHT + 90_000, MIDNIGHT + 91_000)):
+        row = reading(due, (1.0, 2.0))
+        account.count(row)
+        feed.at_ms = due
+        feed.add([row])
+        feed.add(events=account.events(told))
+    feed.checkpoint()
+    assert check(feed.bodies).proven
+    feed.add(events=account.events(MIDNIGHT + DAY + 61_000))
+    feed.checkpoint()
+    assert check(feed.bodies).proven
+
+
 def test_account_of_a_day_with_missing_batches_is_a_note_beside_the_gap() -> None:
     bodies = told_feed().bodies
     report = check([*bodies[:20], *bodies[21:]])
