@@ -9,6 +9,7 @@ is, and nothing is told meanwhile.
 
 import asyncio
 import logging
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -86,6 +87,14 @@ class Accounts:
                 windowed = kept[0]
             except ValueError as error:
                 logger.warning("the windows begin anew: %s", error)
+        stepped = until
+        if (kept := log.kept("steps")) is not None:
+            try:
+                self._pipeline.restore(kept[1])
+                stepped = kept[0]
+            except ValueError as error:
+                logger.warning("checks, limits and watched parameters begin anew: %s", error)
+        missed: list[Event] = []
         async for batch in log.replay(min(counted, windowed)):
             if batch.position > until:  # committed since, and among the early ones
                 break
@@ -94,15 +103,21 @@ class Accounts:
                 self._completeness.count_body(body)
             if batch.position > windowed:
                 self._pipeline.count_body(body)
-        if (kept := log.kept("steps")) is not None:
-            try:
-                self._pipeline.restore(kept[1])
-            except ValueError as error:
-                logger.warning("checks, limits and watched parameters begin anew: %s", error)
+            if batch.position > stepped:
+                missed += self._repeated(body)
         early, self._early = self._early, []
         self.taken_up = True
+        self._follow(missed)
         for reading in early:
             self._entered(reading)
+
+    def _repeated(self, body: dict[str, Any]) -> list[Event]:
+        """What the steps make of a batch that they had seen and whose traces went with the kill."""
+        try:
+            return self._pipeline.repeat_body(body, self._clock.now_ms())
+        except Exception as error:
+            self._failed("", error)
+            return []
 
     async def run(self) -> None:
         """Tell what is due by the calendar: windows, daily accounts, ended marks; keep their state."""
@@ -141,7 +156,7 @@ class Accounts:
         self._failures[instrument] = words
         logger.error("the steps of %s failed; its readings go on without them", instrument, exc_info=error)
         self._log.add_event(
-            Event(self._clock.now_ms(), "pipeline.failed", {"error": words}, instrument, level="warning")
+            Event(self._clock.now_ms(), "pipeline.failed", {"error": words}, instrument or None, level="warning")
         )
 
     def _follow(self, events: list[Event]) -> None:

@@ -1,7 +1,12 @@
-"""Calculated instruments: a sample of formulas at each poll of the instrument they go with."""
+"""Calculated instruments: a sample of formulas at each poll of the instrument they go with.
+
+What an input with `hold` holds is kept across restarts: the result of a batch analyser serves until the next one. Of
+the other inputs nothing is known after a start until they are read.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.domain.expression import Expression, FormulaError, Number
 from gateway.pipeline.flagging import worse
@@ -62,8 +67,9 @@ class Derived:
                 index = reading.points.index(point)
                 if reading.sample.values[index] is not None and index not in reading.sample.flags:
                     self._held[name] = reading
-        if reading.instrument != self._one.at:
-            return None
+        return self._sample(reading) if reading.instrument == self._one.at else None
+
+    def _sample(self, reading: Reading) -> Reading:
         known: dict[str, _Known] = {name: _Known(value) for name, value in self._one.constants.items()}
         for name, source in self._one.inputs.items():
             if name in self._one.hold_ms:
@@ -81,6 +87,34 @@ class Derived:
         result = "invalid" if None in values else "ok"
         sample = Sample(tuple(values), flags, whys, result)
         return Reading(self._one.id, self._points, reading.ts_ms, reading.lag_ms, sample, reading.monotonic_s)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self._one.hold_ms)
+
+    @property
+    def id(self) -> str:
+        """Of the calculated instrument."""
+        return self._one.id
+
+    def state(self) -> dict[str, list[Any]]:
+        """For a kept state: input -> held value, when it was read, its lag."""
+        return {
+            name: [
+                reading.sample.values[reading.points.index(self._one.inputs[name][1])],
+                reading.ts_ms,
+                reading.lag_ms,
+            ]
+            for name, reading in self._held.items()
+        }
+
+    def restore(self, kept: Mapping[str, list[Any]]) -> None:
+        """Go on from a kept state. Ages are then told by the wall clock, as the boot clock may have begun anew."""
+        for name, (value, ts_ms, lag_ms) in kept.items():
+            if name in self._one.hold_ms:
+                instrument, point = self._one.inputs[name]
+                self._held[name] = Reading(instrument, (point,), ts_ms, lag_ms, Sample((value,)))
 
     def _input(self, instrument: str, point: str, now: Reading, latest: Reading | None, most_ms: int) -> _Known:
         name = f"{instrument}/{point}"

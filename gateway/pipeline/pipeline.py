@@ -28,7 +28,10 @@ from gateway.pipeline.watch import Watch
 from gateway.pipeline.water_classes import WaterClasses
 from gateway.pipeline.window_values import Windowed
 from gateway.pipeline.windows import Windows
-from gateway.reading import Event, Reading, Window
+from gateway.reading import Event, Flag, Reading, Sample, Window
+
+WINDOW_KEYS = ("instrument", "period", "start", "rev", "values")
+"""Of a window in the feed, in the order of `Window`."""
 
 
 @dataclass(slots=True)
@@ -78,10 +81,13 @@ class Pipeline:
         made = {name: _Steps(name, keys, zone) for name, keys in (steps or {}).items()}
         self.steps = {name: one for name, one in made.items() if one}
         self._derived: dict[str, list[Derived]] = defaultdict(list)
+        self._holding: list[Derived] = []  # those that hold inputs
         for derivation in derivations:
             derived = Derived(derivation)
             for source in derived.sources():
                 self._derived[source].append(derived)
+            if derived.keeps:
+                self._holding.append(derived)
         self._contacts: dict[str, list[Contacts]] = defaultdict(list)
         for one in self.steps.values():
             for source in one.contacts.sources() if one.contacts is not None else ():
@@ -122,7 +128,7 @@ class Pipeline:
     @property
     def keeps(self) -> bool:
         """Whether there is anything to keep beside the windows."""
-        return bool(self.steps) or self.vapour is not None
+        return bool(self.steps) or bool(self._holding) or self.vapour is not None
 
     def entered(self, reading: Reading) -> list[Event]:
         """A reading that takes its place in the log, with its final stamp; what follows from it."""
@@ -136,8 +142,38 @@ class Pipeline:
         self.windows.take_back(reading)
 
     def count_body(self, body: Mapping[str, Any]) -> None:
-        """A committed batch, after a restart."""
+        """A committed batch, after a restart, for the windows."""
         self.windows.count_body(body)
+
+    def repeat_body(self, body: Mapping[str, Any], now_ms: int) -> list[Event]:
+        """A committed batch, after a restart, for everything else; events that were not told with it, if there are any.
+
+        Show it the batches after the one with which the state was kept.
+        """
+        events: list[Event] = []
+        for sample in body["samples"]:
+            if sample["instrument"] in self._busy or (self.vapour is not None and sample["instrument"] in self.vapour):
+                events += self._repeated(_reading(sample))
+        for row in body["windows"]:
+            events += self._judged(Window(*(row[key] for key in WINDOW_KEYS)), now_ms)
+        return events
+
+    def _repeated(self, reading: Reading) -> list[Event]:
+        """The steps of a reading that has passed them before; calculated readings stand in the batch themselves."""
+        events: list[Event] = []
+        for contacts in self._contacts.get(reading.instrument, ()):
+            events += contacts.look(reading)
+        steps = self.steps.get(reading.instrument)
+        if steps is not None:
+            if steps.checks is not None:
+                events += steps.checks.look(reading)[1]
+            for step in (steps.watch, steps.limits, steps.batch, steps.water):
+                events += step.look(reading) if step is not None else []
+        for derived in self._derived.get(reading.instrument, ()):
+            derived.look(reading)
+        if self.vapour is not None and reading.instrument in self.vapour:
+            events += self.vapour.look(reading)
+        return events
 
     def due(self, now_ms: int) -> tuple[list[Window], list[Event]]:
         """What is due by the clock: windows that are over, and events."""
@@ -146,12 +182,17 @@ class Pipeline:
         if self.vapour is not None:
             events += self.vapour.due(now_ms)
         for window in windows:
-            steps = self.steps.get(window.instrument)
-            if steps is not None and steps.limits is not None:
-                events += steps.limits.look_at_window(window, now_ms)
-            if steps is not None and steps.rolling is not None:
-                events += steps.rolling.look(window, now_ms)
+            events += self._judged(window, now_ms)
         return windows, events
+
+    def _judged(self, window: Window, now_ms: int) -> list[Event]:
+        events: list[Event] = []
+        steps = self.steps.get(window.instrument)
+        if steps is not None and steps.limits is not None:
+            events += steps.limits.look_at_window(window, now_ms)
+        if steps is not None and steps.rolling is not None:
+            events += steps.rolling.look(window, now_ms)
+        return events
 
     def state(self) -> bytes:
         """Where every step but the windows stands, for `restore`."""
@@ -161,7 +202,8 @@ class Pipeline:
             if steps.kept
         }
         vapour = self.vapour.state() if self.vapour is not None else None
-        return orjson.dumps({"v": 1, "instruments": kept, "vapour": vapour})
+        held = {derived.id: derived.state() for derived in self._holding}
+        return orjson.dumps({"v": 1, "instruments": kept, "vapour": vapour, "held": held})
 
     def restore(self, state: bytes) -> None:
         """Take up a kept state. Raises ValueError for what is not one; steps that are gone are left out."""
@@ -175,10 +217,22 @@ class Pipeline:
                             one.restore(rows[step])
                 if self.vapour is not None and kept.get("vapour") is not None:
                     self.vapour.restore(kept["vapour"])
+                for derived in self._holding:
+                    derived.restore(kept.get("held", {}).get(derived.id, {}))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no kept state of steps: {state[:80]!r}") from error
         if version != 1:
             raise ValueError(f"the kept state of steps has version {version}, this release knows 1")
+
+
+def _reading(sample: Mapping[str, Any]) -> Reading:
+    """A sample of the feed as the reading that it was."""
+    points = tuple(sample["values"])
+    place = {point: index for index, point in enumerate(points)}
+    flags = {place[point]: Flag(flag) for point, flag in sample["flags"].items()}
+    why = {place[point]: words for point, words in sample["why"].items()}
+    made = Sample(tuple(sample["values"].values()), flags, why)
+    return Reading(sample["instrument"], points, sample["ts"], sample["lag"], made)
 
 
 def _flagged(steps: _Steps, reading: Reading, events: list[Event]) -> Reading:
