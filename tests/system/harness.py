@@ -118,6 +118,9 @@ class Subscriber:
 
     def __init__(self, broker: Mosquitto, out: Path, topic: str = "fieldgate/v1/#") -> None:
         self._out = out
+        self._read = 0
+        self._messages: list[Message] = []
+        self._batches: list[Message] = []
         self._file = out.open("wb")
         self._process = subprocess.Popen(
             ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-q", "1", "-c", "-i", f"city-{out.stem}",
@@ -127,15 +130,27 @@ class Subscriber:
 
     def messages(self) -> list[Message]:
         """All that has come so far, in order."""
-        found = []
-        for line in self._out.read_bytes().split(b"\n")[:-1]:
-            at, topic, payload = line.split(b" ")
-            found.append(Message(float(at), topic.decode(), bytes.fromhex(payload.decode())))
-        return found
+        self._look()
+        return list(self._messages)
 
     def batches(self) -> list[Message]:
         """Messages of the two lanes."""
-        return [message for message in self.messages() if message.lane in ("data", "backfill")]
+        self._look()
+        return list(self._batches)
+
+    def _look(self) -> None:
+        """Take what has come since the last look, up to the last whole line."""
+        with self._out.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        end = data.rfind(b"\n") + 1
+        self._read += end
+        for line in data[:end].splitlines():
+            at, topic, payload = line.split(b" ")
+            message = Message(float(at), topic.decode(), bytes.fromhex(payload.decode()))
+            self._messages.append(message)
+            if message.lane in ("data", "backfill"):
+                self._batches.append(message)
 
     def stop(self) -> None:
         """End the subscriber."""
