@@ -85,7 +85,7 @@ class Range:
         parts: list[dict[str, int | str]] = []
         at = self.from_ms
         for start, end in [*self._covered, (self.to_ms, self.to_ms)]:
-            start, end = max(start, at), min(max(end, at), self.to_ms)
+            start, end = min(max(start, at), self.to_ms), min(max(end, at), self.to_ms)
             for gone_start, gone_end in evicted:
                 low, high = max(gone_start, at), min(gone_end, start)
                 if low < high:
