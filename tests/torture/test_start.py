@@ -1,9 +1,11 @@
 """Starts that cannot have the log: a second instance is refused by name, a disk that is read-only is waited for."""
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.system.harness import Fieldgate, until
@@ -61,3 +63,29 @@ def test_a_start_on_a_read_only_disk_polls_and_says_so_and_heals_when_it_can_wri
         scene.witness.compare_log()
         assert scene.witness.judge() == []
         assert len({stream for stream, _ in scene.witness.bodies}) == 1
+
+
+@pytest.mark.timeout(120)
+def test_a_start_that_takes_long_asks_the_service_manager_for_more_time_until_it_is_ready(tmp_path: Path) -> None:
+    with stage(tmp_path) as scene, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        with scene.gateway.running():
+            until(lambda: scene.witness.newest > 3, "the first batches")
+            scene.gateway.kill()
+        scene.gateway.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        delay = ["-e", "trace=pread64", "-e", "inject=pread64:delay_enter=7000000:when=1", "-P", str(scene.witness.log)]
+        scene.gateway.start(["strace", "-f", "-q", "-o", "/dev/null", *delay])
+        try:
+            said: list[str] = []
+            while not said or not said[-1].startswith("READY=1"):
+                said.append(manager.recv(4096).decode())
+            assert said[0] == "EXTEND_TIMEOUT_USEC=15000000"
+            assert set(said[:-1]) == {said[0]}
+            until(lambda: scene.witness.newest > 6, "batches after the start")
+        finally:
+            assert scene.gateway.process is not None
+            for child in psutil.Process(scene.gateway.process.pid).children():
+                child.terminate()
+            assert scene.gateway.process.wait(20) == 0
+        assert scene.witness.judge() == []

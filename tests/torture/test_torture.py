@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import errors, full, kills, power, stops, writes
+from tests.torture import errors, full, kills, power, readonly, stops, writes
 
 
 @pytest.fixture
@@ -43,6 +43,14 @@ def test_sigterm_at_random_moments_stops_cleanly(tmp_path: Path, seed: int) -> N
 @pytest.mark.timeout(180)
 def test_a_full_disk_costs_nothing_once_there_is_space_again(tmp_path: Path, seed: int) -> None:
     witness = full.cycles(tmp_path, 2, seed)
+    assert witness.wrong == []
+    assert len({stream for stream, _ in witness.bodies}) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not readonly.possible(), reason="mounting an ext4 image takes root and loop")
+@pytest.mark.timeout(180)
+def test_a_file_system_that_turns_read_only_costs_nothing_that_was_published(tmp_path: Path, seed: int) -> None:
+    witness = readonly.rounds(tmp_path, 1, seed)
     assert witness.wrong == []
     assert len({stream for stream, _ in witness.bodies}) == 1
 
