@@ -10,7 +10,7 @@ from drivers.contract import Driver, Hearing, Line, Tags
 from drivers.line.replayed import Replayed, ReplayedLine
 from drivers.line.transcript import Piece
 from drivers.profile import Checked, InstrumentSpec, LineSpec, Point
-from drivers.scanning import Scan
+from drivers.scanning import Heard, Scan
 
 BUILT_IN = ("modbus", "dlt645", "cjt188", "mbus", "sdi12", "bayern_hessen", "veeder_root", "text", "hj212", "host")
 """A protocol is named as its folder in drivers/; the folder's `protocol` module holds PROTOCOL."""
@@ -38,7 +38,13 @@ class Protocol:
     replayed: Callable[[LineSpec, Sequence[Piece]], Replayed] = lambda line, pieces: ReplayedLine(line.name, pieces)
     """A line that answers from a transcript (`fieldgate replay`)."""
     scan: Scan | None = None
-    """Which addresses answer, for `fieldgate scan`; None for protocols that cannot be asked safely."""
+    """Which addresses answer, for `fieldgate scan`; None where an address says nothing (text)."""
+    scan_answer_s: float = 0.5
+    """How long an answer may take to begin and end while scanning, beside the time of its bytes on a serial line."""
+    scan_listen_s: float = 0.0
+    """How long a scan listens for instruments that speak unasked; 0: they do not."""
+    senders: Callable[[bytes], Sequence[Heard]] | None = None
+    """Who speaks in these bytes, each one once; None where messages do not tell."""
 
 
 def no_tags(line: LineSpec) -> Tags | None:

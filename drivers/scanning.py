@@ -20,6 +20,8 @@ class Heard:
     address: int | str
     said: str
     identity: Mapping[str, str] = field(default_factory=dict)
+    pushes: bool = False
+    """It speaks unasked, and its protocol has an option `listen` that says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Which profile fits an instrument that was found, and the site file that would poll it."""
 
+import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -51,6 +53,8 @@ def candidates(line: LineSpec, protocol: str, config_dir: Path | None) -> list[C
     for name in profile_names(places):
         path = found(f"profiles/{name}.yaml", places)
         assert path is not None
+        if protocol.encode() not in path.read_bytes():
+            continue  # without its name it is of another protocol, and a hundred files take seconds to read
         try:
             profile = load_profile(name, path, [])
         except SettingsError:
@@ -94,7 +98,9 @@ async def matches(heard: Heard, line: Line, spec: LineSpec, tried: Sequence[Cand
     """The profiles by how well they fit, the best first. Only reads, as the gateway would make them."""
     found = []
     for one in tried:
-        instrument = one.spec.model_copy(update={"address": heard.address, "timeout_s": spec.timeout_s})
+        # a register that is not there is refused or not answered at once; other protocols have long answers
+        patience_s = spec.timeout_s if heard.protocol == "modbus" else max(spec.timeout_s, one.spec.timeout_s)
+        instrument = one.spec.model_copy(update={"address": heard.address, "timeout_s": patience_s})
         try:
             driver = catalogue.protocol(one.spec.protocol).driver(instrument, line, spec)
         except ValueError:
@@ -125,7 +131,8 @@ def site_file(line: LineSpec, instruments: Sequence[str]) -> str:
         where = f"serial: {line.path}, baudrate: {line.baudrate}, parity: {line.parity}, stopbits: {line.stopbits}"
         where += f", bytesize: {line.bytesize}"
     else:
-        where = f'{line.kind}: "{line.host}:{line.port}"'
+        host = f"[{line.host}]" if ":" in (line.host or "") else line.host
+        where = f'{line.kind}: "{host}:{line.port}"'
     framing = f", framing: {line.framing}" if line.framing else ""
     rows = "".join(f"  - {one}\n" for one in instruments)
     return (
@@ -136,11 +143,14 @@ def site_file(line: LineSpec, instruments: Sequence[str]) -> str:
 
 
 def proposed(heard: Heard, line: LineSpec, match: Match | None) -> str:
-    """The instrument as a site file names it; without a profile that fits, one register to begin with."""
-    name = f"unit-{heard.address}"
-    if match is not None and match.score >= LIKELY:
-        return f"{{id: {name}, line: {line.name}, profile: {match.profile}, address: {heard.address}, every: 10s}}"
+    """The instrument as a site file names it.
+
+    Without a profile that fits: the one that fits best; of Modbus, where that says nothing, one register to begin with.
+    """
+    name = re.sub("[^A-Za-z0-9_.-]", "_", f"unit-{heard.address}")[:64]
+    where = f"line: {line.name}, address: {json.dumps(heard.address)}, every: 10s"
+    if match is not None and (match.score >= LIKELY or heard.protocol != "modbus"):
+        pushes = ", options: {listen: true}" if heard.pushes and line.kind != "listen" else ""
+        return f"{{id: {name}, {where}, profile: {match.profile}{pushes}}}"
     first = "points: [{id: register_0, table: holding, address: 0, type: uint16}]"
-    return (
-        f"{{id: {name}, line: {line.name}, protocol: {heard.protocol}, address: {heard.address}, every: 10s, {first}}}"
-    )
+    return f"{{id: {name}, {where}, protocol: {heard.protocol}, {first}}}"

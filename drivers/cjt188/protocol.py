@@ -5,4 +5,4 @@ from drivers.cjt188.driver import driver, wire_s
 from drivers.cjt188.scan import scan
 from drivers.cjt188.source import Cjt188Options, Cjt188Point
 
-PROTOCOL = Protocol("cjt188", Cjt188Point, Cjt188Options, driver, no_tags, wire_s, scan=scan)
+PROTOCOL = Protocol("cjt188", Cjt188Point, Cjt188Options, driver, no_tags, wire_s, scan=scan, scan_answer_s=1.0)

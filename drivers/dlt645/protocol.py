@@ -5,4 +5,4 @@ from drivers.dlt645.driver import driver, wire_s
 from drivers.dlt645.scan import scan
 from drivers.dlt645.source import Dlt645Options, Dlt645Point
 
-PROTOCOL = Protocol("dlt645", Dlt645Point, Dlt645Options, driver, no_tags, wire_s, scan=scan)
+PROTOCOL = Protocol("dlt645", Dlt645Point, Dlt645Options, driver, no_tags, wire_s, scan=scan, scan_answer_s=1.0)

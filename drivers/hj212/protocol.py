@@ -5,7 +5,7 @@ from drivers.hj212.check import listens, problems
 from drivers.hj212.driver import Hj212Driver
 from drivers.hj212.listening import Hj212Hearing
 from drivers.hj212.recorded import RecordedLine
-from drivers.hj212.scan import scan
+from drivers.hj212.scan import scan, senders
 from drivers.hj212.source import Hj212Options, Hj212Point
 
 PROTOCOL = Protocol(
@@ -19,4 +19,7 @@ PROTOCOL = Protocol(
     hearing=Hj212Hearing,
     replayed=RecordedLine,
     scan=scan,
+    scan_answer_s=5.0,
+    scan_listen_s=35.0,  # RtdInterval is 30 s at least
+    senders=senders,
 )

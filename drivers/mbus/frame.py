@@ -22,6 +22,8 @@ FROM_MASTER = 0x40
 """Bit of C in everything that a master sends (EN 13757-2 §5.3)."""
 SELECTED, ANYBODY = 0xFD, 0xFE
 """Addresses of the meter that was selected, and of whoever is alone (EN 13757-2 §5.3.3)."""
+LONGEST = 261
+"""Bytes of the longest frame: L is one byte."""
 CI_SELECT, CI_ERROR = 0x52, 0x70
 ERRORS = {0: "unspecified", 1: "unimplemented CI", 2: "buffer too long", 3: "too many records", 4: "premature end",
           5: "too many DIFE", 6: "too many VIFE", 8: "application busy", 9: "too many readouts"}  # fmt: skip

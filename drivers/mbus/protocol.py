@@ -5,4 +5,4 @@ from drivers.mbus.driver import driver, wire_s
 from drivers.mbus.scan import scan
 from drivers.mbus.source import MbusOptions, MbusPoint
 
-PROTOCOL = Protocol("mbus", MbusPoint, MbusOptions, driver, no_tags, wire_s, scan=scan)
+PROTOCOL = Protocol("mbus", MbusPoint, MbusOptions, driver, no_tags, wire_s, scan=scan, scan_answer_s=0.3)

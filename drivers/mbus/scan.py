@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from drivers.airtime import character_s
 from drivers.contract import Line
 from drivers.errors import BadReply
 from drivers.mbus import frame
@@ -23,7 +24,9 @@ async def scan(line: Line, spec: LineSpec, addresses: Sequence[int | str] = ()) 
         if isinstance(found, bool):
             yield Step(address, noise=found)
             continue
-        payload = await tried(line, frame.data_request(meter, True, spec.timeout_s, 0))
+        # the longest telegram takes a second at 2400 baud
+        readout_s = spec.timeout_s + frame.LONGEST * character_s(spec)
+        payload = await tried(line, frame.data_request(meter, True, readout_s, 0))
         try:
             header = telegram(payload).header if isinstance(payload, bytes) and payload else None
         except BadReply:

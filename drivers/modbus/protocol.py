@@ -24,4 +24,14 @@ def replayed(line: LineSpec, pieces: Sequence[Piece]) -> RecordedLine:
     return RecordedLine(line.name, pieces, framing(line))
 
 
-PROTOCOL = Protocol("modbus", ModbusPoint, ModbusOptions, ModbusDriver, tags, poll_wire_s, replayed=replayed, scan=scan)
+PROTOCOL = Protocol(
+    "modbus",
+    ModbusPoint,
+    ModbusOptions,
+    ModbusDriver,
+    tags,
+    poll_wire_s,
+    replayed=replayed,
+    scan=scan,
+    scan_answer_s=0.15,
+)

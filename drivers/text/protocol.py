@@ -14,5 +14,13 @@ def listens(spec: InstrumentSpec, line: LineSpec) -> bool:
 
 
 PROTOCOL = Protocol(
-    "text", TextPoint, TextOptions, TextDriver, no_tags, check=problems, listens=listens, hearing=TextHearing
+    "text",
+    TextPoint,
+    TextOptions,
+    TextDriver,
+    no_tags,
+    check=problems,
+    listens=listens,
+    hearing=TextHearing,
+    scan_listen_s=2.5,  # most print once a second
 )

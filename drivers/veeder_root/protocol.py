@@ -5,4 +5,6 @@ from drivers.veeder_root.driver import driver, wire_s
 from drivers.veeder_root.scan import scan
 from drivers.veeder_root.source import VeederRootOptions, VeederRootPoint
 
-PROTOCOL = Protocol("veeder_root", VeederRootPoint, VeederRootOptions, driver, no_tags, wire_s, scan=scan)
+PROTOCOL = Protocol(
+    "veeder_root", VeederRootPoint, VeederRootOptions, driver, no_tags, wire_s, scan=scan, scan_answer_s=3.0
+)

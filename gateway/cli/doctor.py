@@ -76,7 +76,7 @@ async def _examine(
     from gateway.cli.console import console
     from gateway.cli.ending import ended_early
     from gateway.cli.line import kept_up, usage
-    from gateway.cli.scan import USUAL
+    from gateway.cli.search import USUAL
     from gateway.diagnosis.examination import Examination
 
     examination = Examination(spec, seconds)

@@ -4,20 +4,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from drivers.line import FieldLine
+    from drivers.line import FieldLine, ListeningLine
     from drivers.profile import LineSpec
     from gateway.settings import Site
 
 OPENING_LIMIT_S = 5.0
 """How long a port or connection may take to come up."""
 KINDS = ("tcp", "udp", "tls")
+Opened = TypeVar("Opened", bound="FieldLine | ListeningLine")
 
 
 class Parity(StrEnum):
@@ -69,6 +70,7 @@ def wanted(
     stopbits: int | None = None,
     framing: Framing | None = None,
     timeout: str | None = None,
+    kinds: tuple[str, ...] = KINDS,
 ) -> Wanted:
     """The line that `place` means, changed by what else was said. Ends with exit 2 or 78 and what is right."""
     from pydantic import ValidationError
@@ -76,7 +78,7 @@ def wanted(
     from drivers import durations
 
     changes = {"baudrate": baudrate, "parity": parity, "stopbits": stopbits, "framing": framing}
-    found = _in_site(place, config_dir) if _is_site(place) else Wanted(_endpoint(place), None)
+    found = _in_site(place, config_dir) if _is_site(place) else Wanted(_endpoint(place, kinds), None)
     try:
         said: dict[str, object] = dict(changes)
         said["timeout_s"] = durations.seconds(timeout) if timeout is not None else None
@@ -88,7 +90,16 @@ def wanted(
 
 
 def listed(text: str | None, named: bool = False) -> list[int | str]:
-    """`1-32,161` as numbers; `named`: addresses are names (MNs), however they look. Raises ValueError."""
+    """`1-32,161` as numbers, or `@FILE`, one address a line. Raises ValueError.
+
+    `named`: addresses are names (MNs, numbers of meters), however they look.
+    """
+    if text is not None and text.startswith("@"):
+        try:
+            lines = Path(text[1:]).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"--addresses: {text[1:]}: {getattr(error, 'strerror', None) or error}") from None
+        text = ",".join(bare for line in lines if (bare := line.partition("#")[0].strip()))
     if named:
         return [part.strip() for part in (text or "").split(",") if part.strip()]
     found: list[int | str] = []
@@ -124,12 +135,12 @@ def _in_site(place: str, config_dir: Path | None) -> Wanted:
     return Wanted(site.lines[name], site)
 
 
-def _endpoint(place: str) -> "LineSpec":
+def _endpoint(place: str, kinds: tuple[str, ...]) -> "LineSpec":
     from drivers.profile import LineSpec
     from gateway.settings.model import endpoint
 
     kind, _, rest = place.partition(":")
-    if kind in KINDS:
+    if kind in kinds:
         try:
             host, port = endpoint(rest, 502)
         except ValueError as error:
@@ -158,7 +169,7 @@ async def opened(line: "LineSpec", protocol: str = "modbus") -> "AsyncIterator[F
 
 
 @asynccontextmanager
-async def kept_up(found: "FieldLine", line: "LineSpec") -> "AsyncIterator[FieldLine]":
+async def kept_up(found: "Opened", line: "LineSpec") -> "AsyncIterator[Opened]":
     """That line, up and kept so. Ends with exit 1 and the reason when it does not come up."""
     import asyncio
     import logging
