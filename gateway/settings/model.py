@@ -299,7 +299,7 @@ class UplinkSettings(Checked):
     window: Annotated[int, Field(ge=1, le=1000)] = 20
     """Batches sent and not yet acknowledged, at most."""
     backlog_rate: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """Batches of the backlog per second, at most, beside the live ones; default 20 times the intake, at least 500."""
+    """Batches of the backlog per second, at most, beside the live ones; default: what leaves them undisturbed."""
     acknowledge_timeout_s: Annotated[Duration, Field(ge=1, le=3600)] = Field(20.0, alias="acknowledge_timeout")
     """Without an acknowledgement for so long the connection is given up and made anew."""
     keepalive_s: Annotated[Duration, Field(ge=5, le=65535)] = Field(20.0, alias="keepalive")

@@ -99,7 +99,6 @@ class Delivery:
         lane = self._lanes.live
         while True:
             batches = await self._feed.committed_after(self._position)
-            self._pace.committed(len(batches), self._now())
             if not batches:  # all of it has left the feed's memory already
                 self._position = self._feed.newest()
                 self._leave_to_backlog()
@@ -237,8 +236,9 @@ class Delivery:
             await asyncio.sleep(wait_s)
         if not self.window.try_take(Lane.BACKLOG):
             await self.window.take(Lane.BACKLOG)
-        self._pace.sent(self._now())
+        began = self._now()
         self._send(batch, lane, Lane.BACKLOG, proof)
+        self._pace.sent(began, self._now())
         return True
 
     def _send(self, batch: Batch, lane: LaneState, which: Lane, proof: bool = False) -> None:

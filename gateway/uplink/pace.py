@@ -1,16 +1,20 @@
 """How fast the backlog may go so that live batches do not feel it. Pure: time is passed in.
 
-Two bounds. The rate is for the broker and its consumers: a setting, or 20 times the intake, so that a backlog
-shrinks at more than 10 times the speed at which it grew. The number of messages on their way is for the line: what
-a slow line has in its buffers delays the next live batch, so the number grows by one with each acknowledgement as
-quick as the quickest seen, and is halved by one that is slow (as TCP does; a new connection starts with one).
+Three bounds, none of which the backlog of a short outage meets for long:
+- The machine's: a batch of the backlog goes at most every `SHARE` times as long as sending one takes, so that a drain
+  leaves a third of the event loop's time to polling, committing and live batches, on a small board as on a large one.
+- The line's and the broker's: what a slow line has in its buffers delays the next live batch, so the number of
+  messages on their way grows by one with each acknowledgement as quick as the quickest seen, and is halved by one
+  that is slow (as TCP does; a new connection starts with one).
+- The consumers': the site's setting, where one is given. MQTT has no word with which a consumer could slow a gateway.
 """
 
-LEAST_RATE = 500.0
-"""Batches per second without a setting: about 3 % of a core of a small board."""
-INTAKE_FACTOR = 20.0
-INTAKE_OVER_S = 30.0
-"""Over how long the intake is averaged."""
+SHARE = 3.0
+"""Sending is about half of what a batch costs; reading it from the log and taking its acknowledgement is the rest."""
+MEAN_OVER = 16
+"""Batches over which the time of sending is averaged."""
+ODD = 4.0
+"""A time so many times the mean is cut to that: the machine was busy elsewhere in the middle of it."""
 QUICK_S = 0.1
 """An acknowledgement is quick within so much of the quickest seen."""
 SLOW_S = 0.4
@@ -24,36 +28,30 @@ class Pace:
 
     def __init__(self, rate: float | None, most: int, now: float) -> None:
         self.allowance = 1
-        self._setting = rate
+        self._least_s = 0.0 if rate is None else 1.0 / rate
         self._most = max(1, most)
         self._quickest_s = float("inf")
         self._halved_at = now
-        self._intake = 0.0
-        self._intake_at = now
+        self._sending_s = 0.0
         self._next_at = now
 
     @property
-    def rate(self) -> float:
-        """Batches per second at most."""
-        if self._setting is not None:
-            return self._setting
-        return max(LEAST_RATE, INTAKE_FACTOR * self._intake)
-
-    def committed(self, batches: int, now: float) -> None:
-        """So many batches came in."""
-        elapsed = max(now - self._intake_at, 0.0)
-        share = min(1.0, elapsed / INTAKE_OVER_S)
-        self._intake_at = now
-        if elapsed > 0:
-            self._intake += share * (batches / elapsed - self._intake)
+    def interval_s(self) -> float:
+        """From one batch to the next, on average, at least."""
+        return max(self._least_s, SHARE * self._sending_s)
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next batch may go."""
         return max(0.0, self._next_at - now - BURST_S)
 
-    def sent(self, now: float) -> None:
-        """A batch of the backlog went."""
-        self._next_at = max(self._next_at, now) + 1.0 / self.rate
+    def sent(self, began: float, now: float) -> None:
+        """A batch of the backlog was handed to the connection, from `began` to `now`."""
+        took_s = now - began
+        if self._sending_s > 0.0:
+            self._sending_s += (min(took_s, ODD * self._sending_s) - self._sending_s) / MEAN_OVER
+        else:
+            self._sending_s = took_s
+        self._next_at = max(self._next_at, began) + self.interval_s
 
     def acknowledged(self, elapsed_s: float, now: float) -> None:
         """A batch of the backlog was acknowledged after `elapsed_s`."""

@@ -18,7 +18,7 @@ class UplinkSettings(BrokerAddress, Protocol):
 
     @property
     def backlog_rate(self) -> float | None:
-        """Batches of the backlog per second, at most; None: 20 times the rate of intake, at least 500."""
+        """Batches of the backlog per second, at most; None: as many as gateway/uplink/pace.py lets go."""
 
     @property
     def acknowledge_timeout_s(self) -> float:

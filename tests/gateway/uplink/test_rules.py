@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.uplink.pace import INTAKE_OVER_S, LEAST_RATE, Pace
+from gateway.uplink.pace import SHARE, Pace
 from gateway.uplink.reconnection import LEAST_S, NEARBY_S, SHORT_S, Reconnection
 from gateway.uplink.refusals import LANE_REFUSED, REFUSALS, TOO_LARGE, UNHEARD, Asking, LaneState, Refusals
 from gateway.uplink.window import Lane, Window
@@ -219,15 +219,33 @@ def test_two_lanes_that_nobody_hears_share_one_question_every_ten_seconds_in_tur
     assert asked == ["data", "backfill"] * 5
 
 
-def test_the_backlog_goes_twenty_times_as_fast_as_batches_come_in_or_faster() -> None:
-    pace = Pace(None, 10, 0.0)
-    assert pace.rate == LEAST_RATE
-    now = 0.0
-    while now < 4 * INTAKE_OVER_S:
-        now += 0.01
-        pace.committed(1, now)
-    assert pace.rate == pytest.approx(2000, rel=0.1)
-    assert Pace(25.0, 10, 0.0).rate == 25.0
+def drained(pace: Pace, sending_s: float, seconds: float, odd_s: float = 0.0) -> int:
+    """How many batches go in so long, each taking `sending_s` to send and every hundredth `odd_s`."""
+    now, sent = 0.0, 0
+    while now < seconds:
+        if pace.wait_s(now) > 0:
+            now += 0.001
+        else:
+            took_s = odd_s if odd_s and sent % 100 == 99 else sending_s
+            pace.sent(now, now + took_s)
+            now += took_s
+            sent += 1
+    return sent
+
+
+@pytest.mark.parametrize("sending_s", [0.000_02, 0.000_2, 0.002])
+def test_sending_the_backlog_takes_a_third_of_the_time_on_a_fast_board_and_on_a_slow_one(sending_s: float) -> None:
+    assert drained(Pace(None, 10, 0.0), sending_s, 20.0) * sending_s == pytest.approx(20.0 / SHARE, rel=0.05)
+
+
+def test_a_machine_that_is_busy_elsewhere_for_a_moment_does_not_slow_the_backlog_for_long() -> None:
+    undisturbed = drained(Pace(None, 10, 0.0), 0.000_1, 10.0)
+    assert drained(Pace(None, 10, 0.0), 0.000_1, 10.0, odd_s=0.01) >= 0.4 * undisturbed
+
+
+def test_the_backlog_is_never_faster_than_the_site_says() -> None:
+    assert drained(Pace(50.0, 10, 0.0), 0.000_02, 10.0) == pytest.approx(500, rel=0.02)
+    assert drained(Pace(100_000.0, 10, 0.0), 0.002, 10.0) * 0.002 <= 1.05 * 10.0 / SHARE
 
 
 def test_the_rate_is_kept_over_a_second() -> None:
@@ -236,7 +254,7 @@ def test_the_rate_is_kept_over_a_second() -> None:
         if pace.wait_s(now) > 0:
             now += 0.001
         else:
-            pace.sent(now)
+            pace.sent(now, now)
             sent += 1
     assert 990 <= sent <= 1010
 
