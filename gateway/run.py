@@ -21,6 +21,7 @@ from drivers.line import ListeningLine, held_by_another
 from drivers.line.listened import Listened
 from gateway.accounts import Accounts
 from gateway.actions import MOST_PROBLEMS, Actions, Asked
+from gateway.batch import plain
 from gateway.clock import RELEASE_MS, ClockWatch
 from gateway.errors import GatewayError
 from gateway.fieldbus import Fieldbus
@@ -29,6 +30,7 @@ from gateway.health.service_manager import ServiceManager
 from gateway.health.status import status
 from gateway.log import Log
 from gateway.machine import Machine
+from gateway.memory import Memory
 from gateway.polling.listener import Listener
 from gateway.polling.poller import Polled, Poller
 from gateway.polling.schedule import phases
@@ -50,9 +52,11 @@ FIRST_UP_S = 1.0
 """How long the first poll waits for its line, so that a start does not begin with a gap that is none."""
 
 
-async def run(site: Site, load: Callable[[], Site], recorder: Recorder | None = None) -> None:
+async def run(
+    site: Site, load: Callable[[], Site], recorder: Recorder | None = None, memory: Memory | None = None
+) -> None:
     """Run a site until SIGTERM or SIGINT. `load` reads the site file again (SIGHUP, the command `reload`).
-    `recorder` writes down what goes over its lines.
+    `recorder` writes down what goes over its lines; `memory` is told when a site is running, and when it ends.
 
     Raises GatewayError when the log, the key or the status page's port cannot be had at the first start; after a
     reload the configuration before it goes on instead.
@@ -63,7 +67,7 @@ async def run(site: Site, load: Callable[[], Site], recorder: Recorder | None = 
     refused = ""
     with told.listening():
         while True:
-            gateway = Gateway(site, told, service, refused, recorder=recorder)
+            gateway = Gateway(site, told, service, refused, recorder=recorder, memory=memory)
             try:
                 await gateway.open()
             except GatewayError as error:
@@ -77,6 +81,8 @@ async def run(site: Site, load: Callable[[], Site], recorder: Recorder | None = 
             next_site = told.take_next()
             if next_site is None:
                 return
+            if memory is not None:
+                memory.starting()
             site, before = next_site, site
 
 
@@ -94,7 +100,9 @@ class Gateway:
         refused: str = "",
         machine: Machine | None = None,
         recorder: Recorder | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        self.memory = memory
         self.machine = machine or Machine()
         self.site = site
         self.told = told
@@ -283,7 +291,7 @@ class Gateway:
         now_ms = self.clock.now_ms()
         configuration = described(self.site)
         before = log.kept("configuration")
-        if before is None or before[1] != configuration:
+        if before is None or (before[1] != configuration and plain(before[1]) != plain(configuration)):
             old = before[1] if before is not None else b"{}"
             data = {
                 "from": _hash_of(log.kept("configuration_hash")),
@@ -323,6 +331,8 @@ class Gateway:
                     parts[f"poller {name}"] = lambda name=name: self._poll(name)  # type: ignore[misc]
                 tasks = [group.create_task(self._keep_alive(name, start), name=name) for name, start in parts.items()]
                 self.service.ready(f"{len(self.site.instruments)} instruments on {len(self.buses)} lines")
+                if self.memory is not None:
+                    self.memory.settled()
                 await self.told.ended.wait()
                 self.service.stopping()
                 for task in tasks:

@@ -4,8 +4,10 @@ The private key is a PKCS #8 PEM file (RFC 5958), which `openssl pkey` reads, ma
 holds it can sign for the gateway; whoever loses it begins a new identity, so it is backed up (docs/operate.md).
 """
 
+import base64
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,9 @@ if TYPE_CHECKING:  # cryptography costs 10 MB and 60 ms: it is imported when a s
 
 KEY_FILE_LIMIT = 4096
 """A PEM Ed25519 key is 119 bytes; a longer file than this is something else, and is not read."""
+_PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\r?\n([A-Za-z0-9+/]{64})\r?\n-----END PRIVATE KEY-----\s*")
+_DER = bytes.fromhex("302e020100300506032b657004220420")
+"""What stands before the 32 bytes of an Ed25519 key in PKCS #8 (RFC 8410 §7, the example of §10.3)."""
 
 
 class KeyDamaged(Exception):
@@ -46,12 +51,16 @@ class Signer:
     @classmethod
     def load(cls, path: Path) -> Self:
         """The key in `path`. Raises KeyDamaged, FileNotFoundError and other OSError."""
-        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         with path.open("rb") as file:
             data = file.read(KEY_FILE_LIMIT)
+        if (usual := _usual(data)) is not None:
+            return cls(Ed25519PrivateKey.from_private_bytes(usual))
+
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         try:
             private = load_pem_private_key(data, None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -63,6 +72,16 @@ class Signer:
     def sign(self, data: bytes) -> str:
         """The signature of `data`, 128 hex digits."""
         return self._private.sign(data).hex()
+
+
+def _usual(data: bytes) -> bytes | None:
+    """The 32 bytes of a key file as this program and `openssl genpkey` write it; None for any other.
+
+    The library's reader of key files knows all kinds of keys: 1.5 MB that would stay in memory for this one.
+    """
+    found = _PEM.fullmatch(data)
+    der = base64.b64decode(found[1]) if found is not None else b""
+    return der.removeprefix(_DER) if der.startswith(_DER) and len(der) == len(_DER) + 32 else None
 
 
 def verify(key_hex: str, data: bytes, signature_hex: str) -> bool:

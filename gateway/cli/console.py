@@ -2,15 +2,19 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDE = 200
 """Columns where nobody looks at a screen."""
 
 
-def console(stderr: bool = False) -> Console:
+def console(stderr: bool = False) -> "Console":
     """Colours only on a terminal; text is shown as it is, never guessed to be numbers, paths or links."""
+    from rich.console import Console  # 0.1 s, which commands that print no table do without
+
     out = sys.stderr if stderr else sys.stdout
     width = None if out.isatty() or "COLUMNS" in os.environ else WIDE
     return Console(stderr=stderr, width=width, highlight=False)

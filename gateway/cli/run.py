@@ -27,6 +27,7 @@ def command(
     from gateway.cli.site import load_or_exit
     from gateway.errors import GatewayError
     from gateway.journal import set_up
+    from gateway.memory import Memory
     from gateway.recording import Recorder
     from gateway.run import run
     from gateway.settings import load
@@ -38,7 +39,8 @@ def command(
         raise typer.Exit(2) from None
     loaded = load_or_exit(site, config_dir)
     try:
-        asyncio.run(run(loaded, lambda: load(site, config_dir), Recorder(record) if record is not None else None))
+        recorder = Recorder(record) if record is not None else None
+        asyncio.run(run(loaded, lambda: load(site, config_dir), recorder, Memory()))
     except GatewayError as error:
         typer.echo(f"fieldgate: {error}", err=True)
         raise typer.Exit(1) from None

@@ -1,11 +1,12 @@
 """What every command that takes a site file shares: its arguments, and how wrong files are reported."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from gateway.settings import SettingsError, Site, load
+if TYPE_CHECKING:  # not every command that shares an argument reads a site file
+    from gateway.settings import SettingsError, Site
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="The site file, YAML.", show_default=False)]
 ConfigDirectory = Annotated[
@@ -22,8 +23,10 @@ EXIT_WRONG_CONFIGURATION = 78
 """EX_CONFIG of sysexits.h; the unit file does not restart on it."""
 
 
-def load_or_exit(site: Path, config_dir: Path | None) -> Site:
+def load_or_exit(site: Path, config_dir: Path | None) -> "Site":
     """The site, or every problem on standard error and exit 78."""
+    from gateway.settings import SettingsError, load
+
     try:
         loaded = load(site, config_dir)
     except SettingsError as error:
@@ -33,7 +36,7 @@ def load_or_exit(site: Path, config_dir: Path | None) -> Site:
     return loaded
 
 
-def refuse(error: SettingsError) -> NoReturn:
+def refuse(error: "SettingsError") -> NoReturn:
     """Print every problem as file:line:column and exit 78."""
     for problem in error.problems:
         typer.echo(str(problem), err=True)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -117,3 +118,23 @@ def test_command_that_json_cannot_say_is_refused() -> None:
     for value in (float("nan"), float("inf"), "\ud800"):
         with pytest.raises(ValueError, match=r"JSON|surrogate"):
             command_text({"args": {"value": value}})
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda pem: pem, lambda pem: b"a note\n" + pem, lambda pem: pem.replace(b"\n", b"\r\n")]
+)
+def test_key_file_of_openssl_is_read_however_it_is_written(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "key.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", path], check=True, timeout=30)
+    public = subprocess.run(
+        ["openssl", "pkey", "-in", path, "-pubout", "-outform", "DER"], check=True, capture_output=True, timeout=30
+    ).stdout
+    path.write_bytes(spoil(path.read_bytes()))
+    assert Signer.load(path).key == public[-32:].hex()
+
+
+def test_key_of_another_curve_as_long_as_ours_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "x25519", "-out", path], check=True, timeout=30)
+    with pytest.raises(KeyDamaged, match="X25519PrivateKey"):
+        Signer.load(path)
