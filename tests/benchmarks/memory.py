@@ -12,10 +12,12 @@ import numpy as np
 from tests.benchmarks.gateways import Fieldgate
 from tests.benchmarks.measure import START_S, workspace
 from tests.benchmarks.scene import Load, scene
+from tests.benchmarks.verdict import Figure, table
 from tests.system.harness import until
 
 PACE = 20
 DAY_S = 86_400
+RESIDENT_TARGET_MB, SLOPE_TARGET_MB = 70.0, 1.0
 
 
 def main() -> None:
@@ -37,7 +39,15 @@ def main() -> None:
             process.end()
     rows = np.array(found[len(found) // 4 :])
     slope = np.polyfit(rows[:, 0], rows[:, 1], 1)[0] / 1e6
-    print(f"RSS {rows[-1, 1] / 1e6:.1f} MB after {rows[-1, 0]:.2f} days of W1; {slope:+.2f} MB a day")
+    days = found[-1][0]
+    print(
+        table(
+            [
+                Figure(f"memory after {days:.2f} days of W1", rows[-1, 1] / 1e6, "MB", RESIDENT_TARGET_MB, 1),
+                Figure("its growth a day", slope, "MB", SLOPE_TARGET_MB),
+            ]
+        )
+    )
 
 
 if __name__ == "__main__":

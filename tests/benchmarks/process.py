@@ -49,6 +49,12 @@ class Process:
         """Whether it still runs."""
         return self._popen.poll() is None
 
+    def ended(self, began: float) -> tuple[float, float]:
+        """Wait for its end: seconds since `began` (monotonic), and its CPU seconds."""
+        _, status, usage = os.wait4(self.pid, 0)
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        return time.monotonic() - began, usage.ru_utime + usage.ru_stime
+
     def kill(self) -> None:
         """kill -9."""
         self._popen.kill()

@@ -22,7 +22,7 @@ KEPT_UP = 0.9
 """A turn counts when this part of the load was served: on a machine that is too busy both sides only queue."""
 RATIO, WORSE = 0.65, 1.4
 """CPU per point beside ref-lib under this load, and by how much it may be worse in half of the pairs."""
-MOST_RESIDENT = 95 << 20
+MOST_RESIDENT = 72_000_000
 """Under W1; docs/performance.md says what it is made of."""
 MOST_WRITTEN = 60.0
 """Bytes a point of plain JSON: 18 of text, once in the WAL and once in the database, in whole blocks."""
