@@ -8,6 +8,7 @@ import math
 import struct
 from contextlib import suppress
 from fractions import Fraction
+from functools import lru_cache
 
 from drivers import units
 from drivers.contract import Value
@@ -117,9 +118,18 @@ def _number(point: ModbusPoint, value: Value) -> float | int:
 
 def _line(point: ModbusPoint) -> tuple[Fraction, Fraction]:
     """Slope and intercept from the raw number to the published value, exact in the decimals that were written."""
-    slope, intercept = Fraction(repr(point.scale)), Fraction(repr(point.offset))
-    if point.reads is not None and point.unit is not None:
-        factor, more = units.conversion(point.reads, point.unit, point.molar_mass, point.molar_volume)
+    if point.reads is None or point.unit is None:
+        return _straight(point.scale, point.offset, None, None, None, 0.0)
+    return _straight(point.scale, point.offset, point.reads, point.unit, point.molar_mass, point.molar_volume)
+
+
+@lru_cache(maxsize=4096)
+def _straight(
+    scale: float, offset: float, reads: str | None, unit: str | None, mass: float | None, volume: float
+) -> tuple[Fraction, Fraction]:
+    slope, intercept = Fraction(repr(scale)), Fraction(repr(offset))
+    if reads is not None and unit is not None:
+        factor, more = units.conversion(reads, unit, mass, volume)
         slope, intercept = slope * factor, intercept * factor + more
     return slope, intercept
 

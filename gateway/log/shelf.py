@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 from gateway.batch import Batch
 from gateway.log.cursors import Cursors
@@ -59,7 +60,9 @@ class Shelf:
         """Wait for something newer than `position`; what of it is in memory, in order."""
         while self.newest <= position:
             await self._news.wait()
-        return [batch for batch in self._recent if batch.position > position]
+        # from the newest back: what is asked for is the last few of thousands
+        found = list(takewhile(lambda batch: batch.position > position, reversed(self._recent)))
+        return found[::-1]
 
     def in_memory(self, runs: Sequence[tuple[int, int]], limit: int) -> list[Batch] | None:
         """The first `limit` batches of the runs, if all of them are in memory."""
