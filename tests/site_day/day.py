@@ -40,8 +40,8 @@ from tests.simulation.world import (
 from tests.site_day.wires import DayLoop, MemoryPort, memory_ports
 
 SITES = Path(__file__).parents[2] / "config" / "sites"
-MIDNIGHT_MS = 1_796_572_800_000
-"""2026-12-07 00:00 in Shanghai: the end of every day here."""
+MIDNIGHT_MS = 1_796_313_600_000
+"""2026-12-04 00:00 in Shanghai, the end of every day here: a Thursday, on which people work."""
 UTC_OFFSET_S = 8 * 3600
 LEAD_S = 90.0
 """A whole day begins so long before its midnight, so that every poll of it is made."""
