@@ -22,6 +22,7 @@ def main() -> int:
     )
     parser.add_argument("site", nargs="*", help="names of shipped sites; default all")
     parser.add_argument("--hours", type=float, default=24.0, help="how long before the midnight it begins")
+    parser.add_argument("--before", type=float, default=0.0, help="hours before the midnight at which it ends")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--restart", choices=("stop", "kill"), help="of the gateway, in the middle")
     parser.add_argument("--step", type=float, default=0.0, help="of the wall clock, seconds, after three quarters")
@@ -31,7 +32,7 @@ def main() -> int:
     bad = 0
     for name in given.site or sorted(path.stem for path in SITES.glob("*.yaml")):
         began, used = time.monotonic(), _used()
-        record = recorded(name, given.hours, given.seed, troubles)
+        record = recorded(name, given.hours, given.seed, troubles, given.before)
         run_s, run_used = time.monotonic() - began, _used()
         findings, feed = compared(record)
         numbers = ", ".join(f"{count} {what}" for what, count in findings.compared.items())

@@ -7,8 +7,8 @@ from drivers.profile import InstrumentSpec
 from gateway.evidence.check import check_feed
 from gateway.evidence.item import Item
 from gateway.settings.steps import TO_PA
-from tests.site_day import events, vapour
-from tests.site_day.day import MIDNIGHT_MS, UTC_OFFSET_S, Record
+from tests.site_day import events, scenes, vapour
+from tests.site_day.day import MIDNIGHT_MS, UTC_OFFSET_S, Record, Troubles
 from tests.site_day.events import Expected
 from tests.site_day.feed import Feed, read
 from tests.site_day.polls import Findings, Poll, calculated, measured, same
@@ -36,6 +36,8 @@ def compared(record: Record) -> tuple[Findings, Feed]:
     windows = {name: _wanted(record, name, polls[name]) for name in polls}
     _windows(record, feed, windows, end_ms, findings)
     events.compare(_events(record, polls, windows, end_ms), feed.events, findings)
+    if record.troubles == Troubles():
+        scenes.compare(record, feed, findings)
     report = check_feed(
         [Item(topic, body, f"payload {at}") for at, (topic, body) in enumerate(record.payloads)], record.key
     )

@@ -125,8 +125,10 @@ class Record:
         return sum(began <= true_ms for began, _ in self.lives)
 
 
-def recorded(name: str | Path, hours: float, seed: int, troubles: Troubles = Troubles()) -> Record:
-    """Run the last `hours` before a midnight. Raises whatever the gateway does not catch."""
+def recorded(
+    name: str | Path, hours: float, seed: int, troubles: Troubles = Troubles(), before_h: float = 0.0
+) -> Record:
+    """Run the last `hours` before a midnight, or before `before_h` hours earlier. Raises what the gateway lets pass."""
     path = SITES / f"{name}.yaml" if isinstance(name, str) else name
     for each in ("fieldgate", "gateway"):
         logging.getLogger(each).setLevel(logging.CRITICAL)
@@ -135,17 +137,17 @@ def recorded(name: str | Path, hours: float, seed: int, troubles: Troubles = Tro
         stack.enter_context(simulated_disks())
         stack.enter_context(memory_ports())
         runner = stack.enter_context(asyncio.Runner(loop_factory=DayLoop))
-        return runner.run(_live(path, hours, seed, troubles, Path(folder)))
+        return runner.run(_live(path, hours, seed, troubles, Path(folder), before_h))
 
 
-async def _live(path: Path, hours: float, seed: int, troubles: Troubles, folder: Path) -> Record:
-    return await _World(path, hours, seed, troubles, folder).run()
+async def _live(path: Path, hours: float, seed: int, troubles: Troubles, folder: Path, before_h: float) -> Record:
+    return await _World(path, hours, seed, troubles, folder, before_h).run()
 
 
 class _World:
     """The machine, the instruments and the broker of one day."""
 
-    def __init__(self, path: Path, hours: float, seed: int, troubles: Troubles, folder: Path) -> None:
+    def __init__(self, path: Path, hours: float, seed: int, troubles: Troubles, folder: Path, before_h: float) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, DayLoop)
         self.loop = loop
@@ -154,7 +156,7 @@ class _World:
         self.troubles = troubles
         self.folder = folder
         self.seconds = LEAD_S + hours * 3600 + TRAIL_S + max(0.0, -troubles.step_s)
-        self.from_ms = MIDNIGHT_MS - round((hours * 3600 + LEAD_S) * 1000)
+        self.from_ms = MIDNIGHT_MS - round(((hours + before_h) * 3600 + LEAD_S) * 1000)
         self.true_ahead_ms = self.from_ms - round(loop.time() * 1000)
         self.clock = SimulatedClock(self.true_ahead_ms)
         self.clocks = [self.clock]

@@ -152,9 +152,14 @@ def _poll(
 
 def _flag(spec: InstrumentSpec, point: Point, given: Value, condition: Flag, served: Mapping[str, Served]) -> str:
     """The flag of a value that was served in this condition of the instrument: its status first, then its range."""
-    for rule in getattr(spec.options, "flags", ()) or ():
+    if getattr(point, "component", None) is not None:
+        return _of_component(spec, point, served)
+    rules = getattr(spec.options, "flags", ()) or ()
+    for rule in rules:
         if rule.points is not None and point.id not in rule.points:
             continue
+        if not hasattr(rule, "table") and rule.points is None and any(point.id == each.point for each in rules):
+            continue  # outside Modbus a rule speaks of all points but the statuses
         place = _place(spec, rule)
         said = _meant(rule, place, served[place.id].value) if place and place.id in served else _shown(rule, condition)
         if said != "N":
@@ -170,6 +175,18 @@ def _flag(spec: InstrumentSpec, point: Point, given: Value, condition: Flag, ser
     return "N"
 
 
+def _of_component(spec: InstrumentSpec, point: Any, served: Mapping[str, Served]) -> str:
+    """A value of the Bayern-Hessen protocol: its failure byte, then its status byte, lowest bit first."""
+    bytes_of = {each.read: served[each.id].value for each in spec.points if each.component == point.component}  # type: ignore[attr-defined]
+    options: Any = spec.options
+    if point.read != "value":
+        return "N"
+    if int(bytes_of.get("failure") or 0) & options.failure_mask:
+        return "D"
+    status = int(bytes_of.get("status") or 0)
+    return next((str(options.status[bit].value) for bit in sorted(options.status) if status >> bit & 1), "N")
+
+
 def _shown(rule: Any, condition: Flag) -> str:
     """What a status register of the simulated instrument means in a condition."""
     if rule.flag is not None:
@@ -180,7 +197,7 @@ def _shown(rule: Any, condition: Flag) -> str:
 def _place(spec: InstrumentSpec, rule: Any) -> Point | None:
     """The point that shows the status itself, if there is one."""
     for point in spec.points:
-        if rule.point is not None:
+        if getattr(rule, "point", None) is not None:
             if point.id == rule.point:
                 return point
             continue

@@ -12,7 +12,7 @@ import pytest
 from tests.site_day.comparison import compared
 from tests.site_day.day import SITES, Record, Troubles, recorded
 
-HOURS = 0.03
+HOURS = 0.02
 SEED = 7
 EVERY_TROUBLE = Troubles(restart="kill", step_s=-40, outage_s=25)
 
@@ -25,6 +25,23 @@ def test_the_feed_of_a_simulated_site_agrees_with_a_calculation_from_its_own_tru
     assert findings.lines == []
     assert findings.compared["readings"] > 10
     assert feed.polls > 5
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "before_h", "happens"),
+    [
+        ("boiler_house", HOURS, 21.99, "conditions"),  # zero gas from 2:00 on
+        ("boiler_house", HOURS, 19.45, "contacts"),  # the bypass opens at 4:30
+        ("water_station", 0.8, 20.0, "batches of analysers"),  # a sample at 3:15, its result at 4:00
+        ("petrol_station", HOURS, 6.0, "fuellings"),  # the evening's rush
+    ],
+)
+def test_what_happened_on_the_simulated_site_is_what_the_feed_tells(
+    name: str, hours: float, before_h: float, happens: str
+) -> None:
+    findings, _ = compared(recorded(name, hours, SEED, before_h=before_h))
+    assert findings.lines == []
+    assert findings.compared[happens] > 0
 
 
 @pytest.mark.parametrize("name", ["petrol_station", "wastewater_plant"])
