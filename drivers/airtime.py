@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from drivers.profile import LineSpec
+from drivers.profile import InstrumentSpec, LineSpec, line_for
 
 SHORTEST_GAP_S = 0.00175
 """Quiet time of a fast line before each request (drivers/line)."""
@@ -14,6 +14,16 @@ SWITCH_S = 0.01
 def switch_s(line: LineSpec) -> float:
     """Seconds until a port that was switched to these settings may speak."""
     return SWITCH_S + max(3.5 * character_s(line), SHORTEST_GAP_S) if line.kind == "serial" else 0.0
+
+
+def switching(line: LineSpec, instruments: Iterable[InstrumentSpec]) -> dict[str, float]:
+    """Instrument -> seconds of switching before its poll; empty where all of the line have the same settings.
+
+    Another one may have had the port before; on a line of two settings that is so at nearly every poll.
+    """
+    settings = {spec.id: line_for(spec, line) for spec in instruments}
+    keys = {(one.baudrate, one.bytesize, one.parity, one.stopbits) for one in settings.values()}
+    return {name: switch_s(own) for name, own in settings.items()} if len(keys) > 1 and line.kind == "serial" else {}
 
 
 def character_s(line: LineSpec) -> float:

@@ -2,16 +2,18 @@
 
 `fieldgate plan` prints this before anything is installed. The model: the line serves one exchange at a time; in
 the worst case a poll falls due just after all others did and waits for each of them once, and for one timeout
-when there is a dead unit (promise P6); a dead unit itself costs one timeout in ten seconds.
+when there is a dead unit (promise P6); a dead unit itself costs one timeout in ten seconds. Instruments of other
+protocols on the same line count with the time of their bytes, to which their thinking comes; where serial settings
+differ, so does the switch before each poll.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.modbus.plan import Plan, plan_instrument
 from drivers.modbus.source import BIT_TABLES
 from drivers.modbus.wire import Wire
-from drivers.profile import InstrumentSpec, LineSpec
+from drivers.profile import InstrumentSpec, LineSpec, line_for
 
 DEAD_EVERY_S = 10.0
 """A unit known dead is tried this often (design.md, Scheduling)."""
@@ -45,6 +47,8 @@ class InstrumentLoad:
     blocks: tuple[BlockCost, ...]
     registers: int
     bits: int
+    switch_s: float
+    """Part of `poll_s`: giving the port this instrument's serial settings."""
     poll_s: float
     period_s: float
     paced: bool
@@ -65,48 +69,74 @@ class LineLoad:
     warnings: Findings
 
 
-def line_load(line: LineSpec, planned: Sequence[tuple[InstrumentSpec, Plan]], dead: Collection[str] = ()) -> LineLoad:
-    """Cost of these instruments on that line; those named in `dead` do not answer."""
-    alive_s = sum(sum(plan.exchange_s) for spec, plan in planned if spec.id not in dead)
+NO_SWITCHES: Mapping[str, float] = {}
+
+
+def line_load(
+    line: LineSpec,
+    planned: Sequence[tuple[InstrumentSpec, Plan | float]],
+    dead: Collection[str] = (),
+    switches: Mapping[str, float] = NO_SWITCHES,
+) -> LineLoad:
+    """Cost of these instruments on that line; those named in `dead` do not answer.
+
+    Each comes with its plan, or, of a protocol without block reads, the seconds of a poll on the wire. `switches`:
+    instrument -> seconds before its poll (drivers/airtime.py).
+    """
+    alive_s = sum(_poll_s(spec, plan, switches) for spec, plan in planned if spec.id not in dead)
     timeout_s = max((spec.timeout_s for spec, _ in planned if spec.id in dead), default=0.0)
     cycle_s = alive_s + timeout_s
-    instruments = tuple(_dead(spec, plan) if spec.id in dead else _alive(spec, plan, cycle_s) for spec, plan in planned)
+    instruments = tuple(
+        _dead(spec, plan) if spec.id in dead else _alive(spec, plan, cycle_s, switches) for spec, plan in planned
+    )
     load = sum(one.load for one in instruments)
     return LineLoad(
         line.name,
         instruments,
         load,
         cycle_s,
-        _problems(line, planned, dead),
+        _problems(line, planned, dead, switches),
         _warnings(line, instruments),
     )
 
 
-def _alive(spec: InstrumentSpec, plan: Plan, cycle_s: float) -> InstrumentLoad:
-    poll_s = sum(plan.exchange_s)
+def _poll_s(spec: InstrumentSpec, plan: Plan | float, switches: Mapping[str, float]) -> float:
+    return (plan if isinstance(plan, float) else sum(plan.exchange_s)) + switches.get(spec.id, 0.0)
+
+
+def _alive(spec: InstrumentSpec, plan: Plan | float, cycle_s: float, switches: Mapping[str, float]) -> InstrumentLoad:
+    poll_s = _poll_s(spec, plan, switches)
     period_s = spec.every_s or cycle_s
     # a value waits for the next one: a period, all the others, and its own poll up to the last exchange
     age_s = period_s + cycle_s
-    own = [point.id for point in plan.points[: len(plan.points) - len(plan.rules.sources)]]
+    own = [point.id for point in spec.points]
+    if not isinstance(plan, float):
+        own = [point.id for point in plan.points[: len(plan.points) - len(plan.rules.sources)]]
     load = poll_s / period_s if period_s else 0.0
-    return _load(spec, plan, poll_s, period_s, load, dict.fromkeys(own, age_s))
+    return _load(spec, plan, poll_s, period_s, load, dict.fromkeys(own, age_s), switch_s=switches.get(spec.id, 0.0))
 
 
-def _dead(spec: InstrumentSpec, plan: Plan) -> InstrumentLoad:
+def _dead(spec: InstrumentSpec, plan: Plan | float) -> InstrumentLoad:
     load = spec.timeout_s / (DEAD_EVERY_S + spec.timeout_s)
     return _load(spec, plan, spec.timeout_s, spec.every_s, load, {}, dead=True)
 
 
 def _load(
     spec: InstrumentSpec,
-    plan: Plan,
+    plan: Plan | float,
     poll_s: float,
     period_s: float,
     load: float,
     ages: dict[str, float],
     *,
     dead: bool = False,
+    switch_s: float = 0.0,
 ) -> InstrumentLoad:
+    paced = bool(spec.every_s)
+    if isinstance(plan, float):
+        words = f"{spec.protocol}, without thinking"
+        bytes_alone = (BlockCost(words, 0, tuple(point.id for point in spec.points), plan),)
+        return InstrumentLoad(spec.id, dead, bytes_alone, 0, 0, switch_s, poll_s, period_s, paced, load, ages)
     blocks = tuple(
         BlockCost(block.words, block.count, tuple(plan.points[member].id for member in block.members), exchange_s)
         for block, exchange_s in zip(plan.blocks, plan.exchange_s, strict=True)
@@ -114,7 +144,7 @@ def _load(
     counts = [(block.table in BIT_TABLES, block.count) for block in plan.blocks]
     registers = sum(count for is_bits, count in counts if not is_bits)
     bits = sum(count for is_bits, count in counts if is_bits)
-    return InstrumentLoad(spec.id, dead, blocks, registers, bits, poll_s, period_s, bool(spec.every_s), load, ages)
+    return InstrumentLoad(spec.id, dead, blocks, registers, bits, switch_s, poll_s, period_s, paced, load, ages)
 
 
 def wire_s(line: LineSpec, plan: Plan) -> float:
@@ -128,11 +158,17 @@ def poll_wire_s(spec: InstrumentSpec, line: LineSpec) -> float:
     return wire_s(line, plan_instrument(spec, line))
 
 
-def _problems(line: LineSpec, planned: Sequence[tuple[InstrumentSpec, Plan]], dead: Collection[str]) -> Findings:
+def _problems(
+    line: LineSpec,
+    planned: Sequence[tuple[InstrumentSpec, Plan | float]],
+    dead: Collection[str],
+    switches: Mapping[str, float],
+) -> Findings:
     """Only what bytes and quiet gaps alone rule out: instruments may turn out faster than planned."""
     found: list[tuple[str, str]] = []
     for spec, plan in planned:
-        alone_s = wire_s(line, plan)
+        alone_s = plan if isinstance(plan, float) else wire_s(line_for(spec, line), plan)
+        alone_s += switches.get(spec.id, 0.0)
         if spec.id not in dead and 0 < spec.every_s < alone_s:
             words = f"one poll takes {ms(alone_s)} on the wire alone, longer than its period of {ms(spec.every_s)}"
             found.append((spec.id, words))

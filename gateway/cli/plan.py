@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from drivers.modbus.load import InstrumentLoad, LineLoad
+    from drivers.profile import InstrumentSpec
     from gateway.settings import Site
     from gateway.settings.problem import Problem
 
@@ -74,17 +75,26 @@ def _known(site: "Site", dead: frozenset[str]) -> None:
 
 
 def _loads(site: "Site", dead: frozenset[str]) -> "list[LineLoad]":
-    """Every line that has Modbus instruments."""
+    """Every line that has instruments whose polls take a known time."""
+    from drivers import catalogue
+    from drivers.airtime import switching
     from drivers.modbus.load import line_load
-    from drivers.modbus.plan import plan_instrument
+    from drivers.modbus.plan import Plan, plan_instrument
     from drivers.profile import line_for
 
     loads = []
     for name, line in site.lines.items():
-        specs = [spec for spec in site.instruments if spec.line == name and spec.protocol == "modbus"]
-        if specs:
-            plans = [(spec, plan_instrument(spec, line_for(spec, line))) for spec in specs]
-            loads.append(line_load(line, plans, dead))
+        here = [spec for spec in site.instruments if spec.line == name]
+        plans: list[tuple[InstrumentSpec, Plan | float]] = []
+        for spec in here:
+            own = line_for(spec, line)
+            wire_s = catalogue.protocol(spec.protocol).wire_s
+            if spec.protocol == "modbus":
+                plans.append((spec, plan_instrument(spec, own)))
+            elif wire_s is not None:
+                plans.append((spec, float(wire_s(spec, own))))
+        if plans:
+            loads.append(line_load(line, plans, dead, switching(line, here)))
     return loads
 
 
@@ -107,28 +117,15 @@ def _problems(site: "Site", loads: "Sequence[LineLoad]") -> "list[Problem]":
     return found
 
 
-def _unplanned(site: "Site") -> list[dict[str, Any]]:
-    """Instruments whose protocol does not plan block reads: what a poll takes on the wire, and of the line's time.
-
-    Where instruments of one line have serial settings of their own, the switch to them is part of it.
-    """
+def _unplanned(site: "Site") -> list[dict[str, str]]:
+    """Instruments of which nobody knows how long a poll takes on the wire, and those that speak unasked."""
     from drivers import catalogue
-    from drivers.airtime import switch_s
-    from drivers.profile import line_for
 
-    switched = {spec.line for spec in site.instruments if spec.serial is not None}
-    found: list[dict[str, Any]] = []
-    for spec in site.instruments:
-        if spec.protocol == "modbus":
-            continue
-        row: dict[str, Any] = {"instrument": spec.id, "line": spec.line, "protocol": spec.protocol}
-        line = line_for(spec, site.lines[spec.line])
-        wire_s = catalogue.protocol(spec.protocol).wire_s
-        if wire_s is not None:
-            poll_s = wire_s(spec, line) + (switch_s(line) if spec.line in switched else 0.0)
-            row |= {"wire_s": poll_s, "load": poll_s / spec.every_s if spec.every_s else None}
-        found.append(row)
-    return found
+    return [
+        {"instrument": spec.id, "line": spec.line, "protocol": spec.protocol}
+        for spec in site.instruments
+        if catalogue.protocol(spec.protocol).wire_s is None
+    ]
 
 
 def _print(site: "Site", well: "Sequence[LineLoad]", ill: "Sequence[LineLoad]", dead: frozenset[str]) -> None:
@@ -149,22 +146,24 @@ def _print(site: "Site", well: "Sequence[LineLoad]", ill: "Sequence[LineLoad]", 
             out.print(_table(load, None))
         out.print()
     for one in _unplanned(site):
-        words = f"{one['instrument']} on line {one['line']} speaks {one['protocol']}, which has no block reads to plan"
-        if one.get("wire_s") is not None:
-            words += f"; a poll takes {one['wire_s'] * 1000:.0f} ms on the wire"
-        if one.get("load") is not None:
-            words += f", {one['load']:.1%} of the line's time"
+        words = f"{one['instrument']} on line {one['line']} speaks {one['protocol']}: how long that takes is not known"
         out.print(words, soft_wrap=True)
 
 
 def _sentence(load: "LineLoad") -> str:
     from gateway.cli.console import counted
 
-    reads = sum(len(one.blocks) for one in load.instruments if not one.dead)
+    reads = sum(len(one.blocks) for one in load.instruments if not one.dead and (one.registers or one.bits))
+    others = sum(1 for one in load.instruments if not one.dead and not (one.registers or one.bits))
     alive = [one for one in load.instruments if not one.dead]
     registers, bits = sum(one.registers for one in alive), sum(one.bits for one in alive)
     parts = [counted(count, noun) for count, noun in ((registers, "register"), (bits, "bit")) if count]
-    asked = f"{counted(reads, 'request')} touching {' and '.join(parts) or 'nothing'}"
+    touching = f" touching {' and '.join(parts)}" if parts else ""
+    asked = f"{counted(reads, 'request')}{touching}" if reads or not others else ""
+    if others:
+        asked += f"{' and ' if asked else ''}{counted(others, 'instrument')} of other protocols"
+    switched = sum(one.switch_s for one in alive)
+    asked += f", {switched * 1000:.0f} ms of switching" if switched else ""
     paced = all(one.paced for one in alive)
     busy = f"busy {load.load:.1%} of the time" if paced else "polled as fast as it goes"
     return f"{asked}, {load.cycle_s * 1000:.0f} ms a cycle, {busy}"
@@ -193,6 +192,9 @@ def _table(load: "LineLoad", with_dead: "LineLoad | None") -> "Table":
                 *first, block.words, f"{block.exchange_s * 1000:.0f}", share, *ages, escape(", ".join(points))
             )
             first, share = ("", ""), ""
+        if one.switch_s:
+            empty = [""] * (3 if with_dead is not None else 2)
+            table.add_row(*first, "switch of the port", f"{one.switch_s * 1000:.0f}", *empty, "")
     return table
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from drivers import catalogue, durations
-from drivers.airtime import switch_s
+from drivers.airtime import switching
 from drivers.profile import LineSpec, line_for
 from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem
@@ -16,15 +16,16 @@ def periods(instruments: Sequence[Placed], lines: Mapping[str, LineSpec], proble
     Wire time is what the bytes and the quiet gaps take, without the time an instrument thinks (contract.md §3).
     """
     load: dict[str, float] = {}
-    switched = {placed.spec.line for placed in instruments if placed.spec.serial is not None}
+    switches: dict[str, float] = {}
+    for name, one in lines.items():
+        switches |= switching(one, [placed.spec for placed in instruments if placed.spec.line == name])
     for placed in instruments:
         spec = placed.spec
         line = line_for(spec, lines[spec.line])
         seconds = _wire_s(placed, line, problems)
         if seconds is None or not spec.every_s:
             continue
-        if spec.line in switched:
-            seconds += switch_s(line)  # another instrument may have had the port before
+        seconds += switches.get(spec.id, 0.0)
         if seconds <= spec.every_s:
             load[spec.line] = load.get(spec.line, 0.0) + seconds / spec.every_s
         else:

@@ -1,6 +1,8 @@
 """Instruments of several protocols and serial settings on one line."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from drivers.line.own_settings import OwnSettings
 from drivers.profile import LineSpec, line_for
 from drivers.simulator import simulate
 from gateway.fieldbus import build
+from gateway.settings import load
 from gateway.settings.problem import SettingsError
 from tests.fakes import virtual_time
 from tests.fakes.meters import instrument, values
@@ -114,7 +117,7 @@ def test_serial_settings_on_a_network_line_are_refused() -> None:
         instrument({**METER, "serial": {"baudrate": 2400}}, '{tcp: "192.0.2.1:4001"}')
 
 
-def test_the_wire_time_is_that_of_the_instruments_own_rate_and_counts_the_switch() -> None:
+def test_the_wire_time_is_that_of_the_instruments_own_rate_and_counts_the_switch(tmp_path: Path) -> None:
     line = "{serial: /dev/none, baudrate: 115200}"
     own = instrument({**METER, "serial": {"baudrate": 1200}}, line)
     settings = line_for(own, SLOW.model_copy(update={"baudrate": 115200}))
@@ -123,10 +126,16 @@ def test_the_wire_time_is_that_of_the_instruments_own_rate_and_counts_the_switch
     alone_s, switching_s = wire_s(own, settings), switch_s(settings)
     assert switching_s > 0.03  # 10 ms for the port, 3.5 characters of quiet
 
-    def every(period_s: float, **keys: Any) -> None:
-        instrument({**METER, "every": f"{period_s * 1000:.0f}ms", **keys}, line)
+    def every(period_s: float, shared: bool = True, **keys: Any) -> None:
+        one = {**METER, "line": "line", "every": f"{period_s * 1000:.0f}ms", **keys}
+        other = {**METER, "id": "other", "line": "line", "address": "000000000002", "every": "1h"}
+        file = tmp_path / "site.yaml"
+        instruments = json.dumps([one, other] if shared else [one])
+        file.write_text(f"gateway: {{id: t}}\nlines: {{line: {line}}}\ninstruments: {instruments}\n", "utf-8")
+        load(file)
 
     every(alone_s / 2)
     every(alone_s + switching_s + 0.002, serial={"baudrate": 1200})
+    every(alone_s + switching_s / 2, shared=False, serial={"baudrate": 1200})  # nobody switches the port back
     with pytest.raises(SettingsError, match="its bytes alone take"):
         every(alone_s + switching_s / 2, serial={"baudrate": 1200})

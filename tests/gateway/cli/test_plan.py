@@ -90,14 +90,40 @@ instruments:
 
 
 def test_plan_counts_what_other_protocols_and_the_switch_of_serial_settings_take(tmp_path: Path) -> None:
-    plain, switched = tmp_path / "plain.yaml", tmp_path / "switched.yaml"
+    plain, switched, alike = tmp_path / "plain.yaml", tmp_path / "switched.yaml", tmp_path / "alike.yaml"
     plain.write_text(SHARED.replace("OWN", ""), "utf-8")
     switched.write_text(SHARED.replace("OWN", ", serial: {parity: even}"), "utf-8")
-    one, two, words = together(("plan", plain, "--json"), ("plan", switched, "--json"), ("plan", switched))
-    (alone,), (with_switch,) = one.json["unplanned"], two.json["unplanned"]
-    assert alone["protocol"] == "dlt645"
-    assert alone["load"] == pytest.approx(alone["wire_s"] / 15)
-    # 11 instead of 10 bits a character, 10 ms for the port, and 3.5 characters of quiet
-    assert with_switch["wire_s"] == pytest.approx(alone["wire_s"] * 1.1 + 0.01 + 3.5 * 11 / 9600)
-    assert "speaks dlt645" in words.out
-    assert "of the line's time" in words.out
+    alike.write_text(SHARED.replace("OWN", ", serial: {baudrate: 9600}"), "utf-8")
+    one, two, same, words, dead = together(
+        ("plan", plain, "--json"), ("plan", switched, "--json"), ("plan", alike, "--json"), ("plan", switched),
+        ("plan", switched, "--json", "--dead", "meter"),
+    )  # fmt: skip
+    (line,), (with_switch,) = one.json["lines"], two.json["lines"]
+    plc, meter = line["instruments"]
+    assert meter["load"] == pytest.approx(meter["poll_s"] / 15)
+    assert line["cycle_s"] == pytest.approx(plc["poll_s"] + meter["poll_s"])
+    assert line["load"] == pytest.approx(plc["load"] + meter["load"])
+    assert meter["worst_age_s"]["energy"] == pytest.approx(15 + line["cycle_s"])
+    assert same.json["lines"] == one.json["lines"], "settings that do not differ are not switched"
+
+    plc_too, meter_too = with_switch["instruments"]
+    # 11 instead of 10 bits a character, 10 ms for the port, and 3.5 characters of quiet; and back again
+    assert meter_too["poll_s"] == pytest.approx(meter["poll_s"] * 1.1 + 0.01 + 3.5 * 11 / 9600)
+    assert plc_too["poll_s"] == pytest.approx(plc["poll_s"] + 0.01 + 3.5 * 10 / 9600)
+    assert plc_too["load"] == pytest.approx(plc_too["poll_s"] / 5)
+    assert with_switch["cycle_s"] == pytest.approx(plc_too["poll_s"] + meter_too["poll_s"])
+    assert dead.json["lines_with_dead"][0]["cycle_s"] == pytest.approx(plc_too["poll_s"] + 1.0)
+    assert "1 instrument of other protocols, 28 ms of switching" in words.out
+    assert "dlt645, without thinking" in words.out
+    assert "switch of the port" in words.out
+
+
+def test_plan_names_those_of_whom_nobody_knows_what_they_take(tmp_path: Path) -> None:
+    file = tmp_path / "text.yaml"
+    file.write_text(
+        "gateway: {id: demo-1}\nlines: {bus: {serial: /dev/ttyUSB9}}\n"
+        "instruments: [{id: scale, line: bus, profile: generic/scale_mt_sics, address: scale}]\n", "utf-8",
+    )  # fmt: skip
+    (ended,) = together(("plan", file))
+    assert ended.code == 0
+    assert "scale on line bus speaks text: how long that takes is not known" in ended.out
