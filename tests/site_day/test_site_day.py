@@ -31,7 +31,7 @@ def test_the_feed_of_a_simulated_site_agrees_with_a_calculation_from_its_own_tru
     ("name", "hours", "before_h", "happens"),
     [
         ("boiler_house", HOURS, 21.99, "conditions"),  # zero gas from 2:00 on
-        ("boiler_house", HOURS, 19.45, "contacts"),  # the bypass opens at 4:30
+        ("boiler_house", HOURS, 19.48, "contacts"),  # the bypass opens at 4:30
         ("water_station", 0.8, 20.0, "batches of analysers"),  # a sample at 3:15, its result at 4:00
         ("petrol_station", HOURS, 6.0, "fuellings"),  # the evening's rush
     ],
