@@ -35,6 +35,8 @@ class Account:
     """When each delivered reading of the window came, in Unix seconds."""
     lost_s: Numbers
     """When each lost reading was served, in Unix seconds."""
+    doubled_s: Numbers
+    """When each reading that came more than once was served, in Unix seconds."""
 
     def latency(self, share: float) -> float:
         """Milliseconds from the answer to the subscriber, at that share (0 to 100) of the readings."""
@@ -74,8 +76,13 @@ def account(gateway: Gateway, load: Load, served: Path, feed: Path, begin_s: flo
         latency_ms=latency_ms[mine],
         interval_ms=np.concatenate(intervals),
         first_s=came_s[mine],
-        lost_s=begin_s + _since(np.setdiff1d(wanted, unique) & ((1 << 24) - 1), begin_s, cycle) / 1000,
+        lost_s=_served_s(np.setdiff1d(wanted, unique), begin_s, cycle),
+        doubled_s=_served_s(unique[counts > 1], begin_s, cycle),
     )
+
+
+def _served_s(keys: Numbers, begin_s: float, cycle: int) -> Numbers:
+    return begin_s + _since(keys & ((1 << 24) - 1), begin_s, cycle) / 1000
 
 
 def _served_keys(rows: Numbers, load: Load, cycle: int) -> Numbers:

@@ -60,13 +60,18 @@ class Scene:
         self.served_file = folder / "served.bin"
         self.feed_file = folder / "feed.txt"
         self.broker = Broker(folder / "broker")
-        self.subscriber = Process(
-            ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.broker.port), "-q", "1", "-c", "-i", "measuring",
-             "-t", topic, "-F", f"%U %t {written_as}"],
-            self.feed_file,
-        )  # fmt: skip
+        self._topic, self._written_as = topic, written_as
+        self.listen()
         self.farm = Process(self._farm_command(), folder / "farm.said")
         until(lambda: _answers(self.base_port + load.devices - 1), "the farm")
+
+    def listen(self) -> None:
+        """Start the subscriber; started again, it goes on with its session at once instead of in its own second."""
+        self.subscriber = Process(
+            ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.broker.port), "-q", "1", "-c", "-i", "measuring",
+             "-t", self._topic, "-F", f"%U %t {self._written_as}"],
+            self.feed_file,
+        )  # fmt: skip
 
     def _farm_command(self) -> list[str]:
         ports = [str(self.base_port), str(self.load.devices)]
