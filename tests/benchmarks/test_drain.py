@@ -1,0 +1,91 @@
+"""What a drain must not lose: CPU a batch as a ratio to paho alone in one run."""
+
+import asyncio
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.log import Log
+from tests.benchmarks.backlog import fill
+from tests.fakes.log import GATEWAY, TurnedClock
+from tests.fakes.log import Settings as LogSettings
+from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.site_uplink import ROOT, Settings, running, until
+
+pytestmark = pytest.mark.alone
+
+BATCHES, POINTS = 3000, 100
+PAIRS = 3
+RATIO, WORSE = 1.5, 1.4
+"""CPU of reading, pacing, publishing and settling a batch beside publishing it with paho, 20 on their way; and by how
+much it may be worse in half of the pairs."""
+ON_THEIR_WAY = 20
+
+
+async def drained(folder: Path, filled: Path, broker: Mosquitto) -> float:
+    """CPU seconds of an uplink that drains a copy of the log."""
+    shutil.copytree(filled, folder)
+    clock = TurnedClock(now_ms=time.time_ns() // 1_000_000)
+    log = await Log.open(LogSettings(str(folder / "log.db")), GATEWAY, ("city",), clock, None, boot="b")
+    writing = asyncio.create_task(log.run())
+    try:
+        async with running(log, Settings(broker.host, broker.port, accept_unheard=True)) as uplink:  # type: ignore[arg-type]
+            await until(lambda: uplink.acknowledged > 0)
+            first, began_s = uplink.acknowledged, time.process_time()
+            await until(lambda: uplink.acknowledged >= BATCHES, 60)
+            return (time.process_time() - began_s) * BATCHES / (BATCHES - first)
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await log.close()
+
+
+def published(bodies: Sequence[bytes], broker: Mosquitto) -> float:
+    """CPU seconds of paho with its own thread, for the same bodies."""
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages_set(ON_THEIR_WAY)
+    connected, acknowledged = threading.Event(), threading.Semaphore(0)
+    client.on_connect = lambda *arguments: connected.set()
+    client.on_publish = lambda *arguments: acknowledged.release()
+    client.connect(broker.host, broker.port)
+    client.loop_start()
+    try:
+        assert connected.wait(20)
+        began_s = time.process_time()
+        for number, body in enumerate(bodies):
+            if number >= ON_THEIR_WAY:
+                assert acknowledged.acquire(timeout=20)
+            client.publish(f"{ROOT}/paho", body, 1)
+        for _ in range(ON_THEIR_WAY):
+            assert acknowledged.acquire(timeout=20)
+        return time.process_time() - began_s
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@pytest.mark.timeout(120)
+async def test_draining_a_batch_costs_no_more_beside_publishing_it_than_it_did(tmp_path: Path) -> None:
+    filled = tmp_path / "filled"
+    filled.mkdir()
+    await fill(filled / "log.db", GATEWAY, BATCHES, POINTS, time.time_ns() // 1_000_000)
+    clock = TurnedClock(now_ms=time.time_ns() // 1_000_000)
+    shutil.copytree(filled, tmp_path / "read")
+    log = await Log.open(LogSettings(str(tmp_path / "read" / "log.db")), GATEWAY, ("city",), clock, None, boot="b")
+    bodies = [batch.body async for batch in log.replay(0)]
+    await log.close()
+    ratios = []
+    async with Mosquitto(tmp_path, "max_queued_messages 0") as broker:
+        for pair in range(PAIRS):
+            ours_s = await drained(tmp_path / f"log-{pair}", filled, broker)
+            theirs_s = await asyncio.to_thread(published, bodies, broker)
+            ratios.append(ours_s / theirs_s)
+    print(f"CPU of a drained batch : of publishing it, in pairs {[round(ratio, 2) for ratio in ratios]}")
+    assert median(ratios) <= RATIO * WORSE
