@@ -1,9 +1,10 @@
 """Flags put on the values of a sample; a worse one stays."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gateway.domain.windows import SEVERITY
-from gateway.reading import Flag, Reading, Sample
+from gateway.reading import Flag, Reading
 
 Doubt = tuple[int, Flag, str]
 """(index of the value, flag, why)"""
@@ -24,5 +25,4 @@ def flagged(reading: Reading, doubts: Iterable[Doubt]) -> Reading:
             changed = True
     if not changed:
         return reading
-    sample = Sample(reading.sample.values, flags, why, reading.sample.result)
-    return Reading(reading.instrument, reading.points, reading.ts_ms, reading.lag_ms, sample, reading.monotonic_s)
+    return replace(reading, sample=replace(reading.sample, flags=flags, why=why))

@@ -8,6 +8,7 @@ import pytest
 from drivers.contract import Flag, Sample, Value
 from gateway.domain.steps import StepKeys
 from gateway.domain.windows import WindowKeys
+from gateway.pipeline.flagging import flagged
 from gateway.pipeline.pipeline import Passed, Pipeline
 from gateway.pipeline.window_values import Windowed
 from gateway.reading import Event, Reading
@@ -57,6 +58,13 @@ def test_stuck_value_is_flagged_from_its_time_on_until_it_moves_and_never_altere
     moved = one.passed(reading(100 * S, 10.1))
     assert only(moved).sample.flags == {}
     assert told(moved.events) == [("check.moved", {"value": 10.0, "from": START, "to": START + 100 * S})]
+
+
+def test_flagged_sample_keeps_the_instruments_own_time() -> None:
+    reading = Reading("one", ("a",), 5000, 0, Sample((1.0,), at_ms=4321))
+    assert flagged(reading, [(0, Flag.FAULT, "stuck: for an hour")]).sample == Sample(
+        (1.0,), {0: Flag.FAULT}, {0: "stuck: for an hour"}, at_ms=4321
+    )
 
 
 def test_missing_values_neither_move_a_stuck_one_nor_count_as_one() -> None:
