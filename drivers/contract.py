@@ -51,6 +51,8 @@ class Sample:
     `why` begins with its class (contract.md §2 `completeness`): "timeout: no answer in 1.0 s".
     `result` is "ok" or the class of what went wrong; the worst of them where several requests were made.
     `at_ms` is the instrument's own time of the values (ms since 1970 UTC) where it gives one, as it says.
+    `earlier` are samples of earlier times that were missed then and that this poll brought along, the oldest first,
+    each with its own `at_ms`; they become readings of their own.
     """
 
     values: tuple[Value, ...]
@@ -58,6 +60,7 @@ class Sample:
     why: Mapping[int, str] = field(default_factory=lambda: NO_REASONS)
     result: str = "ok"
     at_ms: int | None = None
+    earlier: "tuple[Sample, ...]" = ()
 
     @classmethod
     def nothing(cls, count: int, why: str, flag: Flag = Flag.COMMUNICATION) -> "Sample":

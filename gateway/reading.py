@@ -1,7 +1,7 @@
 """The nouns that travel from the poller to the log: readings, windows, events."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from drivers.contract import Flag, Sample, Value
@@ -24,6 +24,12 @@ class Reading:
     lag_ms: int
     sample: Sample
     monotonic_s: float = 0.0
+
+    def spread(self) -> "Iterator[Reading]":
+        """Samples of earlier times as readings of their own, due when they came (lag 0); then the reading itself."""
+        for one in self.sample.earlier:
+            yield replace(self, sample=one, lag_ms=0)
+        yield replace(self, sample=replace(self.sample, earlier=())) if self.sample.earlier else self
 
 
 @dataclass(frozen=True, slots=True)

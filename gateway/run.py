@@ -191,7 +191,8 @@ class Gateway:
         """Every reading on its way from a poller into the log."""
         if self.recorder is not None:
             self.recorder.take(reading)
-        self.accounts.emit(reading)
+        for one in reading.spread():
+            self.accounts.emit(one)
 
     def tell(self, event: Event) -> None:
         """Every event on its way into the log."""

@@ -1,23 +1,26 @@
-"""An HJ 212 instrument that is asked: real-time data (2011), or the last whole period of history (2031, 2051, 2061).
+"""An HJ 212 instrument that is asked: real-time data (2011), or periods of history (2031, 2041, 2051, 2061).
 
 The conversation (§6.6): our request; 9011 (it will be done); the data, in one message or in parts; 9012 (it was done),
-which is not waited for. An answer must come from our MN, with our command; history must be of the period asked for.
+which is not waited for. An answer must come from our MN, with our command; history must be of the period asked for. A
+poll of history asks for the last whole period, and then for those that were missed, the oldest first, as long as that
+takes no more than one timeout: the others on the line wait for no more than for a dead instrument.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 
 from drivers.contract import Line, Request, Sample, Skip, Verdict, Whole
 from drivers.errors import BadReply, FieldError, Refused
 from drivers.hj212.answers import ANSWERS, EXE_RETURNS, EXECUTED, QN_RETURNS, TAKEN, acknowledgement
 from drivers.hj212.frame import Framing, framed
+from drivers.hj212.history import DAY_S, HOUR_S, MINUTE_S, History
 from drivers.hj212.listening import secret, sm4_key
 from drivers.hj212.message import Message, parsed, written
 from drivers.hj212.source import VERSIONS, Hj212Options
-from drivers.hj212.values import Values, records_of
+from drivers.hj212.values import Values, Zone, records_of
 from drivers.profile import InstrumentSpec, LineSpec
-
-DAY_S, HOUR_S, MINUTE_S = 86400, 3600, 60
 
 
 class Hj212Driver:
@@ -37,23 +40,53 @@ class Hj212Driver:
         self._framing = Framing(self._options.crc, self._options.longest, self._key)
         self._password = secret(self._options.password_file)
         self._last_qn = 0
+        self._history = _history(self._options, self._values.clock)
 
     async def poll(self) -> Sample:
         """See drivers/contract.py: one value or one reason for each point."""
-        asked = self._question()
+        if self._history is None:
+            try:
+                return await self._ask(None)
+            except FieldError as error:
+                return Sample.nothing(len(self.points), error.why)
+        return await self._poll_history(self._history)
+
+    async def _poll_history(self, history: History) -> Sample:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + self._spec.timeout_s
+        newest = history.newest(self._now())
         try:
-            payload = await self._line.exchange(asked.request)
-            record = records_of(asked.messages(payload))
+            sample = await self._ask(history.begin_s(newest))
         except FieldError as error:
-            return Sample.nothing(len(self.points), error.why)
+            history.lacks(newest)  # it may not be reckoned yet
+            sample = Sample.nothing(len(self.points), error.why)
+            if not isinstance(error, Refused):
+                return sample
+        else:
+            history.done(newest)
+        earlier: list[Sample] = []
+        while (missed := history.missed()) is not None and missed != newest and loop.time() < end_s:
+            try:
+                earlier.append(await self._ask(history.begin_s(missed)))
+            except Refused:
+                pass  # the sender does not have it
+            except FieldError:
+                break
+            history.done(missed)
+        return replace(sample, earlier=tuple(earlier))
+
+    async def _ask(self, begin_s: float | None) -> Sample:
+        """The values of now, or of the period that begins then. Raises FieldError."""
+        asked = self._question(begin_s)
+        record = records_of(asked.messages(await self._line.exchange(asked.request)))
         return self._values.sample(record, [])
 
-    def _question(self) -> "Question":
+    def _question(self, begin_s: float | None) -> "Question":
         now_s = self._now()
         clock = self._values.clock
         # unique for each MN: two requests of one millisecond get numbers in a row
         self._last_qn = max(self._last_qn + 1, int(clock.written(now_s, "%Y%m%d%H%M%S%f")[:17]))
-        period = self._period(now_s)
+        period = clock.written(begin_s) if begin_s is not None else None
         area = ""
         if period is not None:
             joint = self._options.history_joint
@@ -69,17 +102,16 @@ class Hj212Driver:
         data = written({key: text for key, text in fields.items() if text}, area)
         return Question(fields["QN"], framed(data, self._options.crc, self._key), period, self._spec, self._framing)
 
-    def _period(self, now_s: float) -> str | None:
-        """Begin of the last whole period, as the sender writes it; None for real-time data."""
-        lengths_s = {"2031": DAY_S, "2041": DAY_S, "2061": HOUR_S, "2051": self._options.period_minutes * MINUTE_S}
-        length_s = lengths_s.get(self._options.command)
-        if length_s is None:
-            return None
-        offset = self._values.clock.zone.utcoffset(None)
-        assert offset is not None
-        local_s = now_s + offset.total_seconds()
-        begin_s = (local_s // length_s - 1) * length_s - offset.total_seconds()
-        return self._values.clock.written(begin_s)
+
+def _history(options: Hj212Options, clock: Zone) -> History | None:
+    """The periods of a command; None for real-time data."""
+    lengths_s = {"2031": DAY_S, "2041": DAY_S, "2061": HOUR_S, "2051": options.period_minutes * MINUTE_S}
+    length_s = lengths_s.get(options.command)
+    if length_s is None:
+        return None
+    offset = clock.zone.utcoffset(None)
+    assert offset is not None
+    return History(length_s, offset.total_seconds(), options.catch_up, min(options.at_start, options.catch_up))
 
 
 class Question:

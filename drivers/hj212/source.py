@@ -76,6 +76,10 @@ class Hj212Options(Checked):
     """MinInterval of the sender, for asking for minute data (2051)."""
     history_joint: Literal[",", ";"] = ","
     """Between BeginTime and EndTime of a request for history: senders differ."""
+    catch_up: Annotated[int, Field(ge=0, le=1000)] = 48
+    """Periods of history missed in an outage that are asked for afterwards, the oldest ones given up; 0: none."""
+    at_start: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Periods before the last one that are asked for at a start too; what was had before comes once more."""
     flags: dict[str, Flag] = Field(default_factory=dict)
     """Letters beyond N F M S D C T B -> flag (2005: P power failure). An unknown letter keeps the value with flag D."""
     old_codes: bool = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ import pytest
 from drivers.contract import Flag, Sample, Value
 from drivers.hj212.driver import Hj212Driver
 from drivers.hj212.frame import framed
+from drivers.hj212.history import History
 from drivers.hj212.message import Message, written
 from drivers.hj212.recorded import RecordedLine
 from drivers.hj212.scan import scan
@@ -45,7 +47,10 @@ class Scripted(Hj212Bus):
 
 @asynccontextmanager
 async def polling(
-    spec: InstrumentSpec, say: Callable[[Message, Hj212Instrument], bytes], most: int = 950
+    spec: InstrumentSpec,
+    say: Callable[[Message, Hj212Instrument], bytes],
+    most: int = 950,
+    now: Callable[[], float] = lambda: NOW_S,
 ) -> AsyncIterator[tuple[Hj212Driver, Scripted]]:
     behaviour = Behaviour((seven,) * len(spec.points), lambda t_s: Flag.NORMAL)
     one = Hj212Instrument(spec, behaviour, now=lambda: NOW_S, most=most)
@@ -56,7 +61,7 @@ async def polling(
         task = asyncio.create_task(line.run())
         assert await line.wait_up(5.0)
         try:
-            yield Hj212Driver(spec, line, line_spec, now=lambda: NOW_S), bus
+            yield Hj212Driver(spec, line, line_spec, now=now), bus
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -106,6 +111,94 @@ async def test_history_is_of_the_last_whole_period(command: str, begin: str) -> 
     assert sample.values == (7.5,)
     assert sample.at_ms is not None
     assert sample.at_ms < NOW_S * 1000
+
+
+HOUR = ({"id": "cod", "item": "w01018-Avg", "unit": "mg/L"},)
+
+
+async def test_periods_missed_in_an_outage_come_with_the_next_poll_and_their_own_times() -> None:
+    hours = [0]
+    away = [False]
+
+    def say(question: Message, one: Hj212Instrument) -> bytes:
+        return b"" if away[0] else right(question, one)
+
+    spec = sender(points=HOUR, command="2061", timeout_s=0.3)
+    async with polling(spec, say, now=lambda: NOW_S + 3600 * hours[0]) as (driver, bus):
+        assert (await driver.poll()).earlier == ()  # what was before the start is not asked for
+        away[0] = True
+        hours[0] = 1
+        assert (await driver.poll()).result == "timeout"
+        away[0] = False
+        hours[0] = 4  # nobody asked for hours 2 and 3: the unit was left alone
+        bus.asked.clear()
+        driver._spec = driver._spec.model_copy(update={"timeout_s": 20.0})
+        sample = await driver.poll()
+        again = await driver.poll()
+    assert [one.item("BeginTime") for one in bus.asked][:4] == [
+        "20260706140000", "20260706110000", "20260706120000", "20260706130000",
+    ]  # fmt: skip
+    assert sample.at_ms is not None
+    first_ms = round(NOW_S * 1000) - 5 * 60_000
+    assert [one.at_ms for one in sample.earlier] == [first_ms + 3_600_000 * hour for hour in range(3)]
+    assert sample.at_ms == first_ms + 3_600_000 * 3
+    assert all(one.values == (7.5,) for one in sample.earlier)
+    assert again.earlier == ()
+
+
+async def test_period_that_the_sender_does_not_have_yet_is_asked_for_once_more_and_then_left() -> None:
+    hours = [0]
+    none = answer("9012", "ExeRtn=100")
+
+    def say(question: Message, one: Hj212Instrument) -> bytes:
+        return none(question, one) if question.item("BeginTime") == "20260706110000" else right(question, one)
+
+    spec = sender(points=HOUR, command="2061", timeout_s=9.0)
+    async with polling(spec, say, now=lambda: NOW_S + 3600 * hours[0]) as (driver, bus):
+        samples = []
+        for hours[0] in range(4):
+            samples.append(await driver.poll())
+    assert [one.result for one in samples] == ["ok", "exception", "ok", "ok"]
+    assert [one.earlier for one in samples] == [()] * 4
+    assert [one.item("BeginTime") for one in bus.asked].count("20260706110000") == 2
+
+
+async def test_catching_up_takes_no_more_of_the_line_than_one_timeout_and_goes_on_at_the_next_poll() -> None:
+    hours = [0]
+
+    def slow(question: Message, one: Hj212Instrument) -> bytes:
+        time.sleep(0.1)  # what the sender takes to look it up: its process is ours here
+        return right(question, one)
+
+    spec = sender(points=HOUR, command="2061", timeout_s=1.0)
+    async with polling(spec, slow, now=lambda: NOW_S + 3600 * hours[0]) as (driver, _):
+        await driver.poll()
+        hours[0] = 21
+        polls: list[int] = []
+        at: list[int] = []
+        while len(at) < 20 and len(polls) < 100:
+            earlier = (await driver.poll()).earlier
+            polls.append(len(earlier))
+            at += [one.at_ms for one in earlier if one.at_ms is not None]
+    assert max(polls) <= 10
+    assert (len(at), at) == (20, sorted(set(at)))
+
+
+@pytest.mark.parametrize(("most", "at_start", "count"), [(5, 0, 5), (0, 0, 0), (48, 0, 99), (2000, 3, 102)])
+def test_what_is_asked_for_is_bounded_and_the_oldest_is_given_up(most: int, at_start: int, count: int) -> None:
+    history = History(3600, 8 * 3600, most, at_start)
+    first = history.newest(NOW_S)
+    newest = history.newest(NOW_S + 100 * 3600)
+    found = []
+    while (missed := history.missed()) is not None:
+        found.append(missed)
+        history.done(missed)
+    assert newest - first == 100
+    missed_by_then = [*range(first - at_start, first), *range(first + 1, newest)]  # `first` was asked for
+    assert found == missed_by_then[-most:] * (most > 0)
+    assert len(found) == min(count, most)
+    assert history.newest(NOW_S - 3600) < newest  # a clock set back asks for what it is asked for, and misses nothing
+    assert history.missed() is None
 
 
 async def test_history_of_another_period_is_no_answer() -> None:

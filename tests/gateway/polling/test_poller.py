@@ -184,6 +184,27 @@ def test_a_clock_step_disturbs_neither_the_polls_nor_the_due_times() -> None:
     assert 9 <= len(site.readings) <= 11
 
 
+def test_samples_of_earlier_times_become_readings_of_their_own_and_are_not_lost_to_a_command() -> None:
+    late = tuple(Sample((hour, hour), at_ms=3_600_000 * hour) for hour in (1, 2))
+
+    async def main() -> tuple[Site, Reading]:
+        site = Site({"a": Scripted(1, lambda number: Sample((3, 3), at_ms=3_600_000 * 3, earlier=late))}, 60_000)
+        running = asyncio.create_task(site.poller.run())
+        await asyncio.sleep(0)
+        reading = await site.poller.read_now("a")
+        running.cancel()
+        await asyncio.wait((running,))
+        return site, reading
+
+    site, asked = virtual_time.run(main())
+    assert (asked.sample.values, asked.sample.earlier) == ((3, 3), ())
+    assert [(one.sample, one.lag_ms) for one in site.readings] == [(late[0], 0), (late[1], 0)]
+    polled = Reading("a", ("a", "b"), 9000, 40, Sample((3, 3), earlier=late))
+    assert [(one.sample.values, one.ts_ms, one.lag_ms) for one in polled.spread()] == [
+        ((1, 1), 9000, 0), ((2, 2), 9000, 0), ((3, 3), 9000, 40),
+    ]  # fmt: skip
+
+
 def test_a_command_runs_between_polls_and_too_many_are_refused() -> None:
     async def main() -> Reading:
         site = Site({"a": Scripted(1, good), "b": Scripted(2, good, takes_s=0.5)})
