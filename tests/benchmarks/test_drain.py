@@ -23,7 +23,7 @@ pytestmark = pytest.mark.alone
 
 BATCHES, POINTS = 3000, 100
 PAIRS = 3
-RATIO, WORSE = 1.5, 1.4
+RATIO, WORSE = 1.0, 1.4
 """CPU of reading, pacing, publishing and settling a batch beside publishing it with paho, 20 on their way; and by how
 much it may be worse in half of the pairs."""
 ON_THEIR_WAY = 20
@@ -36,7 +36,7 @@ async def drained(folder: Path, filled: Path, broker: Mosquitto) -> float:
     log = await Log.open(LogSettings(str(folder / "log.db")), GATEWAY, ("city",), clock, None, boot="b")
     writing = asyncio.create_task(log.run())
     try:
-        async with running(log, Settings(broker.host, broker.port, accept_unheard=True)) as uplink:  # type: ignore[arg-type]
+        async with running(log, Settings(broker.host, broker.port, unheard_retry_s=0.5)) as uplink:  # type: ignore[arg-type]
             await until(lambda: uplink.acknowledged > 0)
             first, began_s = uplink.acknowledged, time.process_time()
             await until(lambda: uplink.acknowledged >= BATCHES, 60)
@@ -83,9 +83,13 @@ async def test_draining_a_batch_costs_no_more_beside_publishing_it_than_it_did(t
     await log.close()
     ratios = []
     async with Mosquitto(tmp_path, "max_queued_messages 0") as broker:
+        arguments = ("-h", broker.host, "-p", str(broker.port), "-q", "1", "-t", f"{ROOT}/#", "-F", "%l")
+        city = await asyncio.create_subprocess_exec("mosquitto_sub", *arguments, stdout=asyncio.subprocess.DEVNULL)
         for pair in range(PAIRS):
             ours_s = await drained(tmp_path / f"log-{pair}", filled, broker)
             theirs_s = await asyncio.to_thread(published, bodies, broker)
             ratios.append(ours_s / theirs_s)
+        city.terminate()
+        await city.wait()
     print(f"CPU of a drained batch : of publishing it, in pairs {[round(ratio, 2) for ratio in ratios]}")
     assert median(ratios) <= RATIO * WORSE
