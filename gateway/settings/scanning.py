@@ -29,7 +29,6 @@ _LINES = re.compile(r"(?:\ *\n)+(\ *)")
 _ENDS_KEY = frozenset(" \n")
 _ENDS_FLOW = frozenset(",]}")
 _BREAK = frozenset("\r\x85\u2028\u2029")
-_ENDS_DOCUMENT = frozenset("-.")
 
 
 def quick() -> YAML:
@@ -132,8 +131,7 @@ class _Scanner(Scanner):  # type: ignore[misc,unused-ignore]
         lines = _LINES.match(buffer, end)
         if lines is None or len(lines[1]) > self.indent:  # the text may go on in a line further in
             return None
-        next_sign = buffer[lines.end()]
-        return None if next_sign in _BREAK or (not lines[1] and next_sign in _ENDS_DOCUMENT) else lines.end()
+        return None if buffer[lines.end()] in _BREAK else lines.end()
 
     def _pass(self, end: int) -> bool:
         """Go on to `end`; whether lines were passed."""
