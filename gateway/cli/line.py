@@ -137,7 +137,7 @@ def _in_site(place: str, config_dir: Path | None) -> Wanted:
 
 def _endpoint(place: str, kinds: tuple[str, ...]) -> "LineSpec":
     from drivers.profile import LineSpec
-    from gateway.settings.model import endpoint
+    from gateway.settings.values import endpoint
 
     kind, _, rest = place.partition(":")
     if kind in kinds:

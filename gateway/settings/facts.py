@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from drivers import durations
 from drivers.profile import Checked
-from gateway.settings.model import Endpoint, written_period
+from gateway.settings.values import Endpoint, written_period
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,135 +4,21 @@ A field is named with its unit in the program (`timeout_s`) and by its alias in 
 docstring under each field is what docs/site-file.md and the exported schema say of it.
 """
 
-import re
-from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from drivers import durations
 from drivers.profile import Checked, Duration, Name, Size
 from gateway.domain.derived import DerivedKeys
 from gateway.domain.steps import StepKeys
 from gateway.domain.vapour_recovery import VapourKeys
+from gateway.settings.values import Broker, Endpoint, FilePath, MqttVersion, Network, Period, TimeZone, Topic, endpoint
 
-SHORTEST_PERIOD_S = 0.05
-"""contract.md §3: shortest `every`."""
 SHORTEST_COMMIT_S = 0.005
 """contract.md §3: shortest `commit_every`."""
 
-_TOPIC = re.compile(r"[^\s/+#$\x00-\x1f][^\s/+#\x00-\x1f]*(/[^\s/+#\x00-\x1f]+)*")
-_HOST = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?"
-)
-
-
-def endpoint(text: str, default_port: int | None = None) -> tuple[str, int]:
-    """(host, port) of `192.0.2.10:502`, `plc.example:502`, `[2001:db8::1]:502`. Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text, ""
-    bracketed = host.startswith("[") and host.endswith("]")
-    host = host[1:-1] if bracketed else host
-    if not port and default_port is not None and not colon:
-        port = str(default_port)
-    if not port.isascii() or not port.isdigit() or not 1 <= int(port[:6]) <= 65535:
-        raise ValueError(f"{text!r} has no port from 1 to 65535; write host:port, such as 192.0.2.10:502")
-    _check_host(host, bracketed)
-    return host, int(port)
-
-
-def _check_host(host: str, bracketed: bool) -> None:
-    try:
-        version = ip_address(host).version
-    except ValueError:
-        # four groups of digits are an address written wrongly, not a name
-        numeric = all(group.isdigit() for group in host.rstrip(".").split("."))
-        if bracketed or numeric or not _HOST.fullmatch(host):
-            raise ValueError(f"{host!r} is neither an address nor a host name") from None
-    else:
-        if version == 6 and not bracketed:
-            raise ValueError(f"an IPv6 address stands in brackets: [{host}]:port")
-
-
-def _endpoint_text(text: str) -> str:
-    endpoint(text)
-    return text
-
-
-def _timezone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{text!r} is no time zone; write one such as Asia/Shanghai or UTC") from None
-    return text
-
-
-def written_period(written: Any) -> Any:
-    """Seconds of `every`; 0.0 for `fastest`. Raises ValueError."""
-    if written == "fastest":
-        return 0.0
-    period_s = durations.seconds(written)
-    if period_s < SHORTEST_PERIOD_S:
-        raise ValueError(f"{written!r} is shorter than the shortest period, 50ms; or write fastest")
-    return period_s
-
-
-def _topic(text: str) -> str:
-    if not _TOPIC.fullmatch(text) or len(text) > 200:
-        raise ValueError(f"{text!r} is no topic: levels joined by /, without spaces, wildcards or a / at either end")
-    return text
-
-
-def _broker(url: str) -> str:
-    if "@" in url:  # before any message could show it
-        raise ValueError("a secret never stands in the site file; use username and password_file")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{url!r} is no address: {error}") from None
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise ValueError(f"{url!r} is no broker; write mqtt://host:1883 or mqtts://host:8883")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} has more than scheme, host and port; topics are set by base")
-    if port == 0:
-        raise ValueError(f"{url!r} has no port from 1 to 65535")
-    _check_host(parts.hostname, "[" in parts.netloc)
-    return url
-
-
-def _network(text: str) -> str:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError(f"{text!r} is no address and no network, such as 192.0.2.0/24") from None
-    return text
-
-
-def _protocol_version(written: Any) -> Any:
-    return str(written) if isinstance(written, int) and not isinstance(written, bool) else written
-
-
-MqttVersion = Annotated[
-    Literal["5", "3.1.1"],
-    BeforeValidator(_protocol_version, json_schema_input_type=Literal[5, "5", "3.1.1"]),
-]
-Endpoint = Annotated[str, AfterValidator(_endpoint_text)]
-"""`host:port`."""
-Network = Annotated[str, AfterValidator(_network)]
-"""An address or a network in CIDR notation."""
-Topic = Annotated[str, AfterValidator(_topic)]
-Period = Annotated[float, BeforeValidator(written_period, json_schema_input_type=str)]
-"""Seconds in the program, 0.0 for `fastest`; `5s` in the file."""
-FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
-"""A file. A relative path is looked up beside the site file; for secrets first in $CREDENTIALS_DIRECTORY."""
-
-
 _SERIAL_KEYS = {"baudrate", "bytesize", "parity", "stopbits", "rs485"}
-_NETWORK_KEYS = {"in_flight", "connect_pause_s"}
 _TLS_KEYS = {"ca_file", "cert_file", "key_file"}
 _WIRE_KEYS = {"framing", "settle_s", "in_flight", "connect_pause_s", "request_pause_s"}
 _LISTENING_KEYS = {"allow", "connections", "idle_s"}
@@ -148,7 +34,7 @@ class GatewayKeys(Checked):
     """Name of the gateway in topics and in every batch; never changes."""
     title: str = Field("", alias="site")
     """What people call the site."""
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: TimeZone = "UTC"
     """Time zone of the site, which decides where days and hours begin."""
 
 
@@ -209,10 +95,8 @@ class LineKeys(Checked):
             found = f"has {' and '.join(kinds)}" if kinds else "says neither where nor how"
             raise ValueError(f"a line {found}; give exactly one of {', '.join(KINDS)}")
         given = self.model_fields_set
-        odd = given & (
-            {"baudrate", "bytesize", "parity", "stopbits", "rs485"} if kinds != ["serial"] else {"in_flight"}
-        )
-        odd |= given & {"ca_file", "cert_file", "key_file"} if kinds != ["tls"] else set()
+        odd = given & (_SERIAL_KEYS if kinds != ["serial"] else {"in_flight"})
+        odd |= given & _TLS_KEYS if kinds != ["tls"] else set()
         odd |= given & (_ASKING_KEYS if kinds == ["listen"] else _LISTENING_KEYS)
         odd |= given & (_WIRE_KEYS if kinds == ["local"] else set())
         if odd:
@@ -276,7 +160,7 @@ class InstrumentKeys(Checked):
 class UplinkSettings(Checked):
     """Delivery to one MQTT broker."""
 
-    mqtt: Annotated[str, AfterValidator(_broker)]
+    mqtt: Broker
     """`mqtt://host:1883` or `mqtts://host:8883` (TLS, verified against ca_file or the system's authorities)."""
     protocol: MqttVersion = "5"
     """MQTT version."""

@@ -12,9 +12,9 @@ from drivers.profile import Checked, Duration, Point
 from gateway.domain.steps import StepKeys
 from gateway.settings.check import checked
 from gateway.settings.document import Node, read
-from gateway.settings.model import Period
 from gateway.settings.problem import Problem, SettingsError, did_you_mean
 from gateway.settings.shipped import found, profile_names
+from gateway.settings.values import Period
 
 Confidence = Literal["manual", "code", "general", "inferred"]
 

@@ -29,13 +29,13 @@ from gateway.settings.model import (
     LogSettings,
     SiteKeys,
     UplinkSettings,
-    endpoint,
 )
 from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem, SettingsError, did_you_mean, in_order
 from gateway.settings.profiles import Profiles
 from gateway.settings.quantities import Vocabulary, vocabulary
 from gateway.settings.shipped import folders
+from gateway.settings.values import endpoint
 from gateway.settings.wording import described
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
