@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from drivers.hj212.listening import secret, sm4_key
 from drivers.hj212.source import Hj212Options, Hj212Point
+from drivers.keys import secret, sm4_key
 from drivers.profile import InstrumentSpec, LineSpec
 
 

@@ -16,10 +16,10 @@ from drivers.errors import BadReply, FieldError, Refused
 from drivers.hj212.answers import ANSWERS, EXE_RETURNS, EXECUTED, QN_RETURNS, TAKEN, acknowledgement
 from drivers.hj212.frame import Framing, framed
 from drivers.hj212.history import DAY_S, HOUR_S, MINUTE_S, History
-from drivers.hj212.listening import secret, sm4_key
 from drivers.hj212.message import Message, parsed, written
 from drivers.hj212.source import VERSIONS, Hj212Options
 from drivers.hj212.values import Values, Zone, records_of
+from drivers.keys import secret, sm4_key
 from drivers.profile import InstrumentSpec, LineSpec
 
 

@@ -8,7 +8,6 @@ part never comes is told, with nulls for what is missing, when the next one begi
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from drivers.contract import Heard, Verdict
 from drivers.errors import BadReply
@@ -17,6 +16,7 @@ from drivers.hj212.frame import Framing
 from drivers.hj212.message import Message, Record, parsed
 from drivers.hj212.source import Hj212Options
 from drivers.hj212.values import MISSING_PART, Parts, Values
+from drivers.keys import secret, sm4_key
 from drivers.profile import InstrumentSpec, LineSpec
 
 _MN = re.compile(rb"(?:^|;)MN=([^;\s]+);")
@@ -130,29 +130,3 @@ class Hj212Hearing:
 def _alive(sender: Sender) -> Heard:
     """It lives, whatever it said."""
     return Heard(next(iter(sender.commands.values())).instrument)
-
-
-def secret(path: str | None) -> str | None:
-    """The first line of a file. Raises ValueError when it cannot be read."""
-    if path is None:
-        return None
-    try:
-        return Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def sm4_key(path: str | None) -> bytes | None:
-    """16 bytes from a file with 16 characters or 32 hexadecimal digits. Raises ValueError."""
-    text = secret(path)
-    if text is None:
-        return None
-    if len(text.encode()) == 16:
-        return text.encode()
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != 16:
-        raise ValueError(f"{path} holds no SM4 key: 16 characters or 32 hexadecimal digits")
-    return key

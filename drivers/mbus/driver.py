@@ -6,6 +6,7 @@ from drivers.airtime import exchanges_s
 from drivers.asking import AskingDriver
 from drivers.contract import Flag, Line, Request
 from drivers.errors import BadReply
+from drivers.keys import hex_key
 from drivers.mbus import frame
 from drivers.mbus.records import Record, Telegram, telegram
 from drivers.mbus.source import MbusOptions, MbusPoint
@@ -26,7 +27,7 @@ class Readout:
     """
 
     def __init__(self, spec: InstrumentSpec) -> None:
-        """Raises ValueError for an address that is none."""
+        """Raises ValueError for an address that is none, and for a key that cannot be read."""
         self.members = tuple(range(len(spec.points)))
         self._points = tuple(point for point in spec.points if isinstance(point, MbusPoint))
         self._options = options_of(spec)
@@ -35,6 +36,7 @@ class Readout:
         self.address = frame.address(spec.address)
         self._resets = self._options.initialise and self.address.mask is None
         self._fcb: bool | None = None
+        self._key = hex_key(self._options.key_file)
 
     @property
     def wire_bytes(self) -> list[tuple[int, int]]:
@@ -73,7 +75,7 @@ class Readout:
     async def _telegram(self, line: Line, fcb: bool, before: bytes) -> tuple[bytes, Telegram]:
         request = frame.data_request(self.address, fcb, self._timeout_s, self._options.reply, before)
         payload = await self._exchange(line, request)
-        found = telegram(payload)
+        found = telegram(payload, self._key)
         if not self.address.fits(found.header.identity or bytes(8)):
             seen = found.header.identity[:4][::-1].hex() or "without identification"
             raise BadReply(f"meter {seen} answers for the one that was selected", "wrong_unit")

@@ -8,11 +8,13 @@ from datetime import date, datetime
 from fractions import Fraction
 
 from drivers.errors import BadReply
+from drivers.mbus import secrecy
 from drivers.mbus import vif as tables
 from drivers.values import Measured, Odd, Raw, float32
 
 CI_LONG, CI_SHORT, CI_NONE = 0x72, 0x7A, 0x78
 """12 bytes of header, 4, none; the fixed structure (73) and the high-byte-first ones (76, 77) are history."""
+CI_FIXED = 0x73
 HEADERS = {CI_LONG: 12, CI_SHORT: 4, CI_NONE: 0}
 FUNCTIONS = ("instantaneous", "maximum", "minimum", "error")
 SIZES = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 4, 6: 6, 7: 8, 8: 0, 9: 1, 10: 2, 11: 3, 12: 4, 14: 6}
@@ -56,19 +58,22 @@ class Telegram:
     more: bool
 
 
-def telegram(payload: bytes) -> Telegram:
-    """An answer from its CI on. Raises BadReply for what cannot be read to its end, or is encrypted."""
+def telegram(payload: bytes, key: bytes | None = None) -> Telegram:
+    """An answer from its CI on. Raises BadReply for what cannot be read to its end, or opened with the key."""
     ci = payload[0]
     size = HEADERS.get(ci)
+    if ci == CI_FIXED:
+        raise BadReply("the fixed data structure (CI 73) is not read", "wrong_function")
     if size is None:
         raise BadReply(f"CI {ci:02X} is no variable data structure", "wrong_function")
     if len(payload) < 1 + size:
         raise BadReply(f"{len(payload) - 1} bytes are too short for a header of {size}", "wrong_count")
     fixed = payload[1 : 1 + size]
-    if size and fixed[-1] & 0x1F:
-        raise BadReply(f"encrypted (mode {fixed[-1] & 0x1F})", "wrong_function")
     header = Header(fixed[:8] if size == 12 else b"", fixed[-4] if size else None, fixed[-3] if size else None)
-    records, more = _Reading(payload[1 + size :]).records()
+    data = payload[1 + size :]
+    if header.access is not None:
+        data = secrecy.opened(header.identity, header.access, fixed[-2:], data, key)
+    records, more = _Reading(data).records()
     return Telegram(header, tuple(records), more)
 
 

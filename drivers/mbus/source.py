@@ -74,5 +74,7 @@ class MbusOptions(Checked):
     """Bytes of a usual answer; for the plan."""
     response: Duration = 0.1
     """How long the meter thinks before it answers; for the plan (EN 13757-2 allows 330 bit times and 50 ms)."""
+    key_file: str | None = None
+    """File with the AES key of a meter that encrypts (mode 5): 32 hexadecimal digits."""
     flags: tuple[StatusRule, ...] = ()
     """Status -> data flag; for each point the first rule that applies wins."""

@@ -8,10 +8,10 @@ from typing import Any
 from drivers.contract import Value, Whole
 from drivers.errors import BadReply
 from drivers.hj212.frame import Framing, framed
-from drivers.hj212.listening import sm4_key
 from drivers.hj212.message import Message, parsed, split, written
 from drivers.hj212.source import VERSIONS, Hj212Options, Hj212Point
 from drivers.hj212.values import Zone
+from drivers.keys import sm4_key
 from drivers.profile import InstrumentSpec
 from drivers.simulator.behaviour import Behaviour
 from drivers.simulator.slave import Act, Send

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from drivers.contract import Value
-from drivers.mbus import frame, vif
-from drivers.mbus.driver import chosen
+from drivers.keys import hex_key
+from drivers.mbus import frame, secrecy, vif
+from drivers.mbus.driver import chosen, options_of
 from drivers.mbus.records import CI_LONG, FUNCTIONS, MORE_FOLLOWS, telegram
 from drivers.mbus.source import HEADER_VALUES, MbusPoint
 from drivers.simulator.meter import Readings, raw_number
@@ -31,6 +32,7 @@ class MbusMeter:
         self._primary = own.primary if own.mask is None and own.primary != frame.ANYBODY else 1
         usual = frame.address(f"{self._primary:08d}-FGT-01-04").mask
         assert usual is not None
+        self._key = hex_key(options_of(spec).key_file)
         self._identity = usual if own.mask is None else _filled(own.mask, usual)
         self._records_each = records_each
         self._selected = False
@@ -70,8 +72,11 @@ class MbusMeter:
         if not self._waiting:
             self._waiting = self._bodies()
         self._access = (self._access + 1) & 0xFF
-        header = self._identity + bytes([self._access, 0, 0, 0])
-        self._last = frame.long(frame.RSP_UD, self._primary, CI_LONG, header + self._waiting.pop(0))
+        configuration, data = bytes(2), self._waiting.pop(0)
+        if self._key is not None:
+            configuration, data = secrecy.closed(self._identity, self._access, data, self._key)
+        header = self._identity + bytes([self._access, 0]) + configuration
+        self._last = frame.long(frame.RSP_UD, self._primary, CI_LONG, header + data)
         return self._last
 
     def wrongs(self, request: bytes) -> Mapping[str, bytes]:

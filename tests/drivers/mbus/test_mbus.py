@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -180,9 +181,11 @@ def test_what_is_not_the_answer_is_refused_by_name(raw: bytes, words: str) -> No
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("73 00", "CI 73 is no variable data structure"),
+        ("73 00", "the fixed data structure \\(CI 73\\) is not read"),
+        ("51 00", "CI 51 is no variable data structure"),
         ("72 00", "1 bytes are too short for a header of 12"),
-        ("72 78563412 a71a 01 04 01 00 0005 0413 e8030000", "encrypted \\(mode 5\\)"),
+        ("72 78563412 a71a 01 04 01 00 0005 0413 e8030000", "encrypted \\(mode 5\\), and there is no key"),
+        ("72 78563412 a71a 01 04 01 00 0007 0413 e8030000", "encrypted \\(mode 7\\)"),
         ("72 78563412 a71a 01 04 01 00 0000 0413 e803", "a record is cut short"),
         ("72 78563412 a71a 01 04 01 00 0000 84", "a record is cut short"),
         ("72 78563412 a71a 01 04 01 00 0000 04" + "93" * 11 + "00 00000000", "more than 10 extensions"),
@@ -193,6 +196,48 @@ def test_what_is_not_the_answer_is_refused_by_name(raw: bytes, words: str) -> No
 def test_what_cannot_be_read_to_its_end_is_refused_by_name(data: str, words: str) -> None:
     with pytest.raises(BadReply, match=words):
         telegram(bytes.fromhex(data))
+
+
+ENCRYPTED = "72 78563412 9315 33 03 2a 00 2025 5923c95aaa26d1b2e7493b013ec4a6f6d3529b520edff0ea6defc99d6d69ebf3"
+"""The gas meter of annex N of the OMS specification (volume 2), its records under the long header; the key is below."""
+KEY = bytes.fromhex("0102030405060708090a0b0c0d0e0f11")
+
+
+def test_telegram_of_the_oms_specification_is_opened_with_its_key() -> None:
+    found = telegram(bytes.fromhex(ENCRYPTED), KEY)
+    assert [(one.quantity, one.raw) for one in found.records] == [
+        ("volume", Measured(Fraction(2850427, 100), "m3")), ("time", "2008-05-31T23:50"), ("error_flags", Measured(0)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "words"),
+    [
+        (ENCRYPTED, KEY[::-1], "encrypted with another key"),
+        (ENCRYPTED.replace("9315", "9415"), KEY, "encrypted with another key"),
+        (ENCRYPTED.replace("2025", "3025"), KEY, "48 bytes are encrypted and 32 are there"),
+        ("7a" + ENCRYPTED[ENCRYPTED.index(" 2a ") :], KEY, "without the identification"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused_by_name(data: str, key: bytes, words: str) -> None:
+    with pytest.raises(BadReply, match=words):
+        telegram(bytes.fromhex(data), key)
+
+
+def test_meter_that_encrypts_is_read_with_its_key_and_not_without(tmp_path: Path) -> None:
+    file = tmp_path / "meter.key"
+    file.write_text(KEY.hex() + "\n")
+    keys = {"profile": "heat/mbus_heat_meter", "address": 5}
+    with_key = instrument({**keys, "options": {"key_file": str(file)}})
+    meter = MbusMeter(Readings(with_key, fixed(with_key, {"power": 12})))
+    sample = polled(with_key, lambda request: meter.answer(request) or b"")
+    assert values(with_key, sample)["power"] == 12
+    without = polled(instrument(keys), lambda request: meter.answer(request) or b"")
+    assert set(without.values) == {None}
+    assert without.why[0].startswith("crc: encrypted (mode 5), and there is no key")
+    file.write_text("frog")
+    with pytest.raises(SettingsError, match="holds no key: 32 hexadecimal digits"):
+        instrument({**keys, "options": {"key_file": str(file)}})
 
 
 def test_an_application_error_says_why() -> None:
