@@ -85,6 +85,7 @@ class PtyPort:
     """
 
     chunk_s = _CHUNK_S
+    forget_s = _FORGET_S
 
     def __init__(self, slave: Bus, framing: Callable[[], Stream], character_s: float = 0.0) -> None:
         self.path = ""
@@ -148,7 +149,7 @@ class PtyPort:
             for act in self._slave.acts(question, self._framing):
                 if isinstance(act, Send):
                     self._send(act.data, heard_s + act.after_s)
-        self._forget = loop.call_later(_FORGET_S, self._framing.forget)
+        self._forget = loop.call_later(self.forget_s, self._framing.forget)
 
     def _send(self, data: bytes, start_s: float) -> None:
         if not self._character_s:

@@ -8,6 +8,7 @@ import argparse
 import resource
 import sys
 import time
+from pathlib import Path
 
 from tests.site_day.comparison import compared
 from tests.site_day.day import SITES, Troubles, recorded
@@ -20,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.site_day", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("site", nargs="*", help="names of shipped sites; default all")
+    parser.add_argument("site", nargs="*", help="names of shipped sites, or files; default all shipped")
     parser.add_argument("--hours", type=float, default=24.0, help="how long before the midnight it begins")
     parser.add_argument("--before", type=float, default=0.0, help="hours before the midnight at which it ends")
     parser.add_argument("--seed", type=int, default=7)
@@ -32,7 +33,9 @@ def main() -> int:
     bad = 0
     for name in given.site or sorted(path.stem for path in SITES.glob("*.yaml")):
         began, used = time.monotonic(), _used()
-        record = recorded(name, given.hours, given.seed, troubles, given.before)
+        record = recorded(
+            Path(name) if name.endswith(".yaml") else name, given.hours, given.seed, troubles, given.before
+        )
         run_s, run_used = time.monotonic() - began, _used()
         findings, feed = compared(record)
         numbers = ", ".join(f"{count} {what}" for what, count in findings.compared.items())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from drivers import catalogue
 from drivers.contract import Flag, Value
 from drivers.profile import InstrumentSpec, Point
 from drivers.simulator.behaviour import behaviour
@@ -21,6 +22,8 @@ from tests.site_day.formulas import NoValue, names_of, value
 
 WORST_FIRST = "BDFTCMSN"
 CLASSES = ("timeout", "crc", "exception", "overrun", "settling", "silent", "excluded", "invalid", "line")
+MOST_OF_A_POLL_MS = 3000
+"""Between two answers of one poll."""
 REFRESHED_S = 0.2
 """A simulated instrument renews its registers ten times a second; status and values may be two reads of one poll."""
 
@@ -60,7 +63,8 @@ def measured(record: Record, feed: Feed, findings: Findings) -> dict[str, list[P
     found: dict[str, list[Poll]] = {}
     for spec in record.site.instruments:
         condition = behaviour(spec, places, record.seed).condition
-        found[spec.id] = _instrument(record, spec, feed.samples.get(spec.id, []), condition, findings)
+        told = feed.samples.get(spec.id, [])
+        found[spec.id] = _instrument(record, spec, told, condition, _marks(record, spec, feed), findings)
     return found
 
 
@@ -69,33 +73,71 @@ def _instrument(
     spec: InstrumentSpec,
     told: Sequence[Told],
     condition: Callable[[float], Flag],
+    marks: Callable[[Told, str], str],
     findings: Findings,
 ) -> list[Poll]:
-    answers = {point.id: record.truth.get((spec.id, point.id), []) for point in spec.points}
-    at = dict.fromkeys(answers, 0)
+    answers = {
+        point.id: _Answers(record, spec, point.id, record.truth.get((spec.id, point.id), []), findings)
+        for point in spec.points
+    }
     polls: list[Poll] = []
     true_ms = record.from_ms
     for one in told:
-        served: dict[str, Served] = {}
-        for point, row in answers.items():
-            while at[point] < len(row) and row[at[point]].stamp_ms <= one.ts + 1:
-                # an answer of before this poll's time whose poll is not in the feed
-                if row[at[point]].stamp_ms < one.due - 1 and not _again(row[at[point]], one):
-                    if not record.disturbed(row[at[point]].true_ms):
-                        findings.add(f"{spec.id}/{point}: what was served at {row[at[point]].stamp_ms} is not told")
-                    at[point] += 1
-                    continue
-                served[point] = row[at[point]]
-                at[point] += 1
-                break
+        served = {point: found for point, row in answers.items() if (found := row.of(one)) is not None}
         true_ms = max((each.true_ms for each in served.values()), default=_when(record, spec, one, true_ms))
-        polls.append(_poll(record, spec, one, served, true_ms, condition, findings))
-    for point, row in answers.items():
-        for left in row[at[point] :]:
-            if not record.disturbed(left.true_ms):
-                findings.add(f"{spec.id}/{point}: what was served at {left.stamp_ms} is not told")
+        polls.append(_poll(record, spec, one, served, true_ms, condition, marks, findings))
+    for row in answers.values():
+        row.end()
     _grid(record, spec, polls, findings)
     return polls
+
+
+class _Answers:
+    """What was served of one point, taken poll by poll in the order of the feed."""
+
+    def __init__(
+        self, record: Record, spec: InstrumentSpec, point: str, row: Sequence[Served], findings: Findings
+    ) -> None:
+        self._record, self._point, self._row, self._findings = record, point, row, findings
+        self._name = f"{spec.id}/{point}"
+        self._asked = _asked(record, spec)
+        # an instrument that speaks is heard after it has spoken, and the first word of a connection may be half a one
+        self._early_ms = 1 if self._asked else round(spec.every_s * 1000) + 1000
+        self._joined_ms = record.from_ms if self._asked else record.from_ms + round(spec.every_s * 2000) + 2000
+        # a Modbus register is read once a poll; elsewhere a question may be asked again until its answer is right
+        self._once = spec.protocol == "modbus"
+        self._at = 0
+
+    def of(self, told: Told) -> Served | None:
+        """What was served in that poll."""
+        found: Served | None = None
+        while self._at < len(self._row) and self._row[self._at].stamp_ms <= told.ts + 1:
+            one = self._row[self._at]
+            if found is not None and self._asked and (self._once or one.true_ms - found.true_ms > MOST_OF_A_POLL_MS):
+                break
+            if found is not None and not self._asked:
+                self._untold(found)
+            self._at += 1
+            if one.stamp_ms < told.due - self._early_ms and told.due <= told.ts:
+                self._untold(one)
+            else:
+                found = one
+        if found is not None and told.values.get(self._point) is None and self._unheard(found):
+            return None
+        return found
+
+    def _unheard(self, one: Served) -> bool:
+        """Whether an instrument that speaks need not have been heard."""
+        return not self._asked and (one.true_ms < self._joined_ms or self._record.disturbed(one.true_ms, 15_000))
+
+    def end(self) -> None:
+        """No poll follows."""
+        for one in self._row[self._at :]:
+            self._untold(one)
+
+    def _untold(self, one: Served) -> None:
+        if not self._record.disturbed(one.true_ms) and one.true_ms >= self._joined_ms:
+            self._findings.add(f"{self._name}: what was served at {one.stamp_ms} is not told")
 
 
 def _when(record: Record, spec: InstrumentSpec, told: Told, before_ms: int) -> int:
@@ -105,9 +147,9 @@ def _when(record: Record, spec: InstrumentSpec, told: Told, before_ms: int) -> i
     return min((told.ts, told.ts - step_ms), key=lambda at: abs(at - usual))
 
 
-def _again(served: Served, told: Told) -> bool:
-    """After a step of the clock a poll may be due at one time and answered at an earlier one."""
-    return told.due > told.ts
+def _asked(record: Record, spec: InstrumentSpec) -> bool:
+    """Whether the instrument is asked; else it speaks unasked, and its polls have the time at which it was heard."""
+    return not catalogue.protocol(spec.protocol).listens(spec, record.site.lines[spec.line])
 
 
 def _poll(
@@ -117,6 +159,7 @@ def _poll(
     served: Mapping[str, Served],
     true_ms: int,
     condition: Callable[[float], Flag],
+    marks: Callable[[Told, str], str],
     findings: Findings,
 ) -> Poll:
     poll = Poll(told.order, told.ts, told.due, true_ms, {}, {})
@@ -127,17 +170,26 @@ def _poll(
     for point in spec.points:
         findings.count("readings")
         mine = told.values.get(point.id)
+        if (spec.id, point.id) not in record.truth:
+            # the simulator does not say what it printed: a position, a state that follows from another
+            poll.values[point.id], poll.flags[point.id] = mine, told.flags.get(point.id, "N")
+            poll.why[point.id] = told.why.get(point.id, "")
+            findings.count("values without truth")
+            continue
         if point.id not in served:
             # nothing was served: null, and why
             poll.values[point.id], poll.flags[point.id] = None, "B"
             poll.why[point.id] = why = told.why.get(point.id, "")
             if mine is not None or told.flags.get(point.id) != "B" or why.partition(":")[0] not in CLASSES:
                 findings.add(f"{name}: {point.id} is {mine!r} ({why}), and nothing was served")
-            elif not record.disturbed(true_ms, 15_000):
+            elif not record.disturbed(true_ms, 15_000) and (
+                _asked(record, spec) or true_ms > record.from_ms + spec.every_s * 2000 + 2000
+            ):
                 findings.add(f"{name}: {point.id} was not had ({why}) on an undisturbed line")
             continue
         given = served[point.id].value
         possible = [_flag(spec, point, given, each, served) for each in around]
+        possible = [min(each, marks(told, point.id), key=WORST_FIRST.index) for each in possible]
         flag = told.flags.get(point.id, "N")
         if flag not in possible:
             findings.add(f"{name}: {point.id} has flag {flag} instead of {possible[1]}")
@@ -154,6 +206,8 @@ def _flag(spec: InstrumentSpec, point: Point, given: Value, condition: Flag, ser
     """The flag of a value that was served in this condition of the instrument: its status first, then its range."""
     if getattr(point, "component", None) is not None:
         return _of_component(spec, point, served)
+    if spec.protocol == "hj212":  # each value bears the letter of the instrument's condition
+        return _ranged(point, given) if condition is Flag.NORMAL else str(condition.value)
     rules = getattr(spec.options, "flags", ()) or ()
     for rule in rules:
         if rule.points is not None and point.id not in rule.points:
@@ -164,6 +218,11 @@ def _flag(spec: InstrumentSpec, point: Point, given: Value, condition: Flag, ser
         said = _meant(rule, place, served[place.id].value) if place and place.id in served else _shown(rule, condition)
         if said != "N":
             return said
+    return _ranged(point, given)
+
+
+def _ranged(point: Point, given: Value) -> str:
+    """D for what is no value, T beyond the range."""
     if given is None:
         return "D"
     if point.range is not None and isinstance(given, int | float) and not isinstance(given, bool):
@@ -173,6 +232,28 @@ def _flag(spec: InstrumentSpec, point: Point, given: Value, condition: Flag, ser
         if given > high:
             return "T"
     return "N"
+
+
+def _marks(record: Record, spec: InstrumentSpec, feed: Feed) -> Callable[[Told, str], str]:
+    """What contacts flag a point of an instrument with at a poll, N if nothing."""
+    rules = record.site.steps[spec.id].marks or ()
+    closed: list[tuple[Any, list[int], list[bool]]] = []
+    for rule in rules:
+        instrument, contact = rule.when.split("/")
+        rows = [one for one in feed.samples[instrument] if one.values[contact] is not None]
+        on = [any(one.values[contact] is word or one.values[contact] == word for word in rule.equals) for one in rows]
+        closed.append((rule, [one.order for one in rows], on))
+
+    def flag(told: Told, point: str) -> str:
+        found = "N"
+        for rule, orders, on in closed:
+            at = bisect_right(orders, told.order) - 1
+            speaks = (rule.points is None or point in rule.points) and rule.when != f"{spec.id}/{point}"
+            if at >= 0 and on[at] and speaks:
+                found = min(found, str(rule.flag.value), key=WORST_FIRST.index)
+        return found
+
+    return flag
 
 
 def _of_component(spec: InstrumentSpec, point: Any, served: Mapping[str, Served]) -> str:
@@ -189,7 +270,7 @@ def _of_component(spec: InstrumentSpec, point: Any, served: Mapping[str, Served]
 
 def _shown(rule: Any, condition: Flag) -> str:
     """What a status register of the simulated instrument means in a condition."""
-    if rule.flag is not None:
+    if getattr(rule, "flag", None) is not None:
         return str(rule.flag.value) if rule.flag == condition else "N"
     return str(condition.value) if condition in (rule.codes or {}).values() else "N"
 
@@ -201,6 +282,8 @@ def _place(spec: InstrumentSpec, rule: Any) -> Point | None:
             if point.id == rule.point:
                 return point
             continue
+        if not hasattr(rule, "table"):
+            return None
         same = (getattr(point, "table", None), getattr(point, "address", None)) == (rule.table, rule.address)
         if same and getattr(point, "bit", None) == rule.bit and getattr(point, "mask", None) is None:
             return point
@@ -227,6 +310,7 @@ def _grid(record: Record, spec: InstrumentSpec, polls: Sequence[Poll], findings:
     every = round(spec.every_s * 1000)
     if not every:
         return
+    apart_ms = 0 if _asked(record, spec) else every // 2
     if not polls:
         findings.add(f"{spec.id}: no poll at all")
         return
@@ -236,7 +320,7 @@ def _grid(record: Record, spec: InstrumentSpec, polls: Sequence[Poll], findings:
     if polls[-1].true_ms < record.to_ms - every - 2000:
         findings.add(f"{spec.id}: last poll at {polls[-1].true_ms}, until {record.to_ms}")
     for before, after in itertools.pairwise(polls):
-        if after.due - before.due != every and not record.disturbed(after.true_ms, every + 5000):
+        if abs(after.due - before.due - every) > apart_ms and not record.disturbed(after.true_ms, every + 5000):
             findings.add(f"{spec.id}: due at {before.due} and then at {after.due}")
 
 

@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,12 @@ def test_the_feed_of_a_simulated_site_agrees_with_a_calculation_from_its_own_tru
     assert findings.lines == []
     assert findings.compared["readings"] > 10
     assert feed.polls > 5
+
+
+def test_it_agrees_for_instruments_of_every_protocol_asked_and_speaking_unasked() -> None:
+    findings, feed = compared(recorded(Path(__file__).with_name("every_protocol.yaml"), HOURS, SEED))
+    assert findings.lines == []
+    assert len(feed.samples) == 12
 
 
 @pytest.mark.parametrize(

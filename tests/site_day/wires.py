@@ -205,6 +205,7 @@ class MemoryPort(PtyPort):
 
     ports: ClassVar[dict[str, "MemoryPort"]] = {}
     chunk_s = 0.05
+    forget_s = 0.01  # a request comes whole: what is quiet longer than any gap in it is over
 
     wire: "SerialMemory | None" = None
     pulled = False
