@@ -75,8 +75,8 @@ class Measurement:
         return seconds, count
 
     async def _wait(self, line: Line, seconds: int) -> bool:
-        """Until the sensor has its values; whether its service request has come (C sends none)."""
-        if self.command.kind == "C":
+        """Until the sensor has its values; whether its service request has come (C and HA send none)."""
+        if self.command.kind in ("C", message.HIGH_VOLUME):
             await asyncio.sleep(seconds)
             return True
         listening = message.request(self._address, "", seconds + SERVICE_S, message.service_request)
@@ -106,7 +106,7 @@ class Measurement:
         """D0, D1 … until all announced values are there."""
         found: list[int | Fraction] = []
         judge = message.values(self.command.crc, self._address, late_service=not served)
-        for number in range(10):
+        for number in range(1000 if self.command.kind == message.HIGH_VOLUME else 10):
             if len(found) >= count:
                 break
             found += message.numbers(await self._say(line, f"D{number}", judge))

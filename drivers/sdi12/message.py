@@ -3,6 +3,7 @@
     0M!  →  00053 CR LF        measurement: values in 005 s, 3 of them; then 0 CR LF, the service request
     0D0! →  0+3.14-2.7 CR LF   the values; the rest by 0D1! and so on
     0C!  →  000507 CR LF       the same without service request, up to 99 values
+    0HA! →  000120 CR LF       high volume (v1.4): seconds and up to 999 values, fetched by 0D0! to 0D999!
     0R0! →  0+3.14 CR LF       the values at once
     C behind M, C or R: three characters of CRC before CR LF of the values
 
@@ -24,6 +25,7 @@ LONGEST = 84
 ADDRESSES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VALUE = re.compile(r"[+-](?:\d+\.?\d*|\.\d+)")
 _VALUES = re.compile(rf"(?:{_VALUE.pattern})*")
+HIGH_VOLUME = "HA"
 MOST_DIGITS = 7
 """§4.4.9: at most seven digits a value."""
 
@@ -73,7 +75,7 @@ def arc(text: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How values are asked for: `kind` M, C, R or V, `number` 0 to 9, with CRC or without."""
+    """How values are asked for: `kind` M, C, R, V or HA, `number` 0 to 9, with CRC or without."""
 
     kind: str
     number: int
@@ -81,15 +83,21 @@ class Command:
 
     @property
     def text(self) -> str:
-        """Between the address and `!`."""
+        """Between the address and `!`. High volume has no form of its own for CRC: it always comes."""
+        if self.kind == HIGH_VOLUME:
+            return self.kind
         # M! and C! say no 0, R0! does
         return self.kind + ("C" if self.crc else "") + (str(self.number) if self.number or self.kind == "R" else "")
 
 
 def command(written: str, crc: bool) -> Command:
-    """Of `M`, `M1` … `M9`, `C` … `C9`, `R0` … `R9`, `V`. Raises ValueError."""
+    """Of `M`, `M1` … `M9`, `C` … `C9`, `R0` … `R9`, `V`, `HA`. Raises ValueError."""
+    if written == HIGH_VOLUME:
+        return Command(written, 0, crc)
+    if written == "HB":
+        raise ValueError("HB brings binary packets, which are not read here: HA brings the same values as text")
     if not re.fullmatch(r"[MC][1-9]?|R[0-9]|V", written):
-        raise ValueError(f"{written!r} is no command that measures: M, M1 to M9, C, C1 to C9, R0 to R9, V")
+        raise ValueError(f"{written!r} is no command that measures: M, M1 to M9, C, C1 to C9, R0 to R9, V, HA")
     if written == "V" and crc:
         raise ValueError("V knows no CRC: say `crc: false`")
     return Command(written[0], int(written[1:] or 0), crc)
@@ -127,8 +135,8 @@ def unit_of(address: str) -> tuple[str, str]:
 
 
 def announced(kind: str) -> Callable[[str], bytes | Aside]:
-    """The answer to M, C or V: seconds and number of values, as ASCII digits."""
-    digits = 5 if kind == "C" else 4
+    """The answer to M, C, HA or V: seconds and number of values, as ASCII digits."""
+    digits = {"C": 5, HIGH_VOLUME: 6}.get(kind, 4)
 
     def judge(text: str) -> bytes | Aside:
         if not text:
@@ -153,7 +161,7 @@ def values(crc: bool, address: str, *, late_service: bool) -> Callable[[str], by
             if late_service:
                 return Aside("late")
             raise Refused("0 the sensor has no data", 0)
-        if re.fullmatch(r"\d{4,5}", text):
+        if re.fullmatch(r"\d{4,6}", text):
             return Aside("late")  # the announcement, a second time
         body = text
         if crc:

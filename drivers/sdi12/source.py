@@ -17,10 +17,10 @@ from drivers.status import StatusRule
 class Sdi12Point(Point):
     """One value of a sensor."""
 
-    place: Annotated[int, Field(ge=0, le=98)]
+    place: Annotated[int, Field(ge=0, le=998)]
     """Place among the values of its command, from 0."""
     command: str | None = None
-    """M, M1 to M9, C, C1 to C9, R0 to R9 or V; default: that of the options."""
+    """M, M1 to M9, C, C1 to C9, R0 to R9, V or HA (high volume, v1.4); default: that of the options."""
 
     @field_validator("command")
     @classmethod

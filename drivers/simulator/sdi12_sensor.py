@@ -13,7 +13,7 @@ from drivers.simulator.slave import Send
 from drivers.values import Measured, taken
 
 _DECOY = "+77777.7"
-_COMMAND = re.compile(r"(?P<kind>[MCR])(?P<crc>C?)(?P<number>\d?)|(?P<data>D)(?P<part>\d)")
+_COMMAND = re.compile(r"(?P<high>HA)|(?P<kind>[MCR])(?P<crc>C?)(?P<number>\d?)|(?P<data>D)(?P<part>\d{1,3})")
 
 
 class Sdi12Sensor:
@@ -35,6 +35,9 @@ class Sdi12Sensor:
             return None
         if text in ("?", self.address):
             return self._said("")
+        if len(text) == 3 and text[1] == "A" and text[2] in message.ADDRESSES:
+            self.address = text[2]
+            return self._said("")
         if text[1:] == "I":
             return self._said("14FIELDGTESIMSENS001")
         found = _COMMAND.fullmatch(text[1:])
@@ -43,6 +46,8 @@ class Sdi12Sensor:
         if found["data"]:
             part = int(found["part"])
             return self._said(self._lines[part] if part < len(self._lines) else "", crc=self._crc)
+        if found["high"]:
+            return self._measure(message.HIGH_VOLUME, True, "")
         return self._measure(found["kind"], bool(found["crc"]), found["number"])
 
     def follows(self, request: bytes) -> Iterable[Send]:
@@ -56,7 +61,7 @@ class Sdi12Sensor:
         """See Meter. Without a CRC a line of other digits cannot be told from the right one."""
         text = request[:-1].decode("ascii", "replace")
         other = "z" if self.address != "z" else "y"
-        crc = self._crc or "C" in text[2:3]
+        crc = self._crc or "C" in text[2:3] or self._usual == message.HIGH_VOLUME
         decoy = self._said(_DECOY * 3, crc=crc) if text[1:2] in ("D", "R") else self._said("nothing")
         wrong = {"decoy": decoy, "wrong unit": other.encode() + decoy[1:], "cut": decoy[:-4] + b"\r\n"}
         if crc and text[1:2] in ("D", "R"):
@@ -79,7 +84,8 @@ class Sdi12Sensor:
         self._crc = crc
         step = self._values_each
         self._lines = ["".join(texts[at : at + step]) for at in range(0, len(texts), step)]
-        count = f"{len(texts):02d}" if kind == "C" else f"{len(texts)}"
+        width = {"C": 2, message.HIGH_VOLUME: 3}.get(kind, 1)
+        count = f"{len(texts):0{width}d}"
         return self._said(f"{self.measuring_s:03d}{count}")
 
     def _said(self, text: str, crc: bool = False) -> bytes:

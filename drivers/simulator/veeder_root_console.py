@@ -7,7 +7,7 @@ from drivers.contract import Value
 from drivers.simulator.meter import Readings, raw_number
 from drivers.values import taken
 from drivers.veeder_root import frame
-from drivers.veeder_root.driver import ALARMS, TANKS, field, of_alarms, of_tanks, options_of, readings
+from drivers.veeder_root.driver import ALARMS, TANKS, code_of, field, of_alarms, of_tanks, options_of, readings
 from drivers.veeder_root.reports import INVENTORY, tanks
 from drivers.veeder_root.source import VeederRootPoint
 
@@ -22,12 +22,16 @@ class VeederRootConsole:
         self._shown = shown
         spec = shown.instrument
         self._options = options_of(spec)
+        self._code = code_of(spec)
         self._points = [point for point in spec.points if isinstance(point, VeederRootPoint)]
         self._reports = {reading.report for reading in readings(spec)}
 
     def answer(self, request: bytes) -> bytes | None:
         """See Meter."""
         text = request.rstrip(b"\x03\r")[1:].decode("ascii", "replace")
+        if not text.startswith(self._code):
+            return frame.NOT_UNDERSTOOD
+        text = text.removeprefix(self._code)
         report = (text[1:4], text[4:6])
         if text[:1] != "i":
             return None

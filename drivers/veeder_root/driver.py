@@ -7,6 +7,7 @@ from datetime import datetime
 from drivers.airtime import exchanges_s
 from drivers.asking import AskingDriver
 from drivers.contract import Flag, Line
+from drivers.keys import secret
 from drivers.profile import InstrumentSpec, LineSpec
 from drivers.status import Statuses
 from drivers.values import Measured, Odd, Raw, float32
@@ -27,7 +28,7 @@ class Reading:
         self._places = places
         self._options = options_of(spec)
         self._request = frame.request(
-            *report, self._options.terminator, unit_of(spec), spec.timeout_s, self._options.reply
+            *report, self._options.terminator, unit_of(spec), spec.timeout_s, self._options.reply, code_of(spec)
         )
         self._request.settle_s = spec.settle_s
 
@@ -108,6 +109,15 @@ def readings(spec: InstrumentSpec) -> tuple[Reading, ...]:
 def options_of(spec: InstrumentSpec) -> VeederRootOptions:
     """The console's options, defaults where the site file has none."""
     return spec.options if isinstance(spec.options, VeederRootOptions) else VeederRootOptions()
+
+
+def code_of(spec: InstrumentSpec) -> str:
+    """The console's security code; "" for none. Raises ValueError for a file that holds none."""
+    path = options_of(spec).security_code_file
+    code = secret(path)
+    if code is not None and not re.fullmatch(r"[0-9A-Za-z]{6}", code):
+        raise ValueError(f"{path} holds no security code: six letters or digits")
+    return code or ""
 
 
 def unit_of(spec: InstrumentSpec) -> tuple[str, int | str]:

@@ -1,6 +1,7 @@
 """Veeder-Root TLS-350 and TLS-450 consoles, computer format: commands, reports and their checksum. Pure.
 
     SOH  i20100  ETX                                  a command: function 201, device 00 (all)
+    SOH  123456i20100  ETX                            the same to a console with a security code
     SOH  i20100  YYMMDDHHmm  data  &&  CCCC  ETX      its report
     SOH  9999FF1B  ETX                                function not understood, or its software key is not there
 
@@ -19,6 +20,8 @@ from drivers.frames import Aside, Input, receiver, shown
 
 SOH, ETX, CR = 0x01, 0x03, 0x0D
 NOT_UNDERSTOOD = b"\x019999FF1B\x03"
+CODE = 6
+"""Characters of a security code."""
 LONGEST = 65536
 """Of a report: those of vapour monitoring over a month are long."""
 Terminator = Literal["etx", "cr", "none"]
@@ -54,21 +57,22 @@ class VeederRootFraming:
 
 
 class VeederRootCommands:
-    """Commands, as a console hears them: SOH, letter, function, device, then ETX, CR or nothing."""
+    """Commands, as a console hears them: SOH, a code or none, letter, function, device, then ETX, CR or nothing."""
 
     filler = b"\r\n"
 
     def end(self, data: Input, at: int) -> int | None:
-        """Seven characters, and a terminator if there is one already."""
+        """Seven characters, thirteen with a code, and a terminator if there is one already."""
         if data[at] != SOH:
             return None
-        if len(data) < at + 7:
+        size = 7 if data[at + 1 : at + 2] in (b"", b"i") else 7 + CODE
+        if len(data) < at + size:
             return len(data) + 1
-        return at + 8 if data[at + 7 : at + 8] in (b"\x03", b"\r") else at + 7
+        return at + size + 1 if data[at + size : at + size + 1] in (b"\x03", b"\r") else at + size
 
     def fault(self, frame: bytes) -> str | None:
         """A command has no check but its form."""
-        return None if re.match(rb"\x01i[0-9A-Z]{3}\d\d", frame) else "no command"
+        return None if re.match(rb"\x01(?:[0-9A-Za-z]{6})?i[0-9A-Z]{3}\d\d", frame) else "no command"
 
 
 FRAMING = VeederRootFraming()
@@ -85,9 +89,9 @@ def checksum(text: bytes) -> bytes:
     return f"{-sum(text) & 0xFFFF:04X}".encode()
 
 
-def command(function: str, device: str, terminator: Terminator) -> bytes:
-    """A command on the wire."""
-    return b"\x01" + f"i{function}{device}".encode("ascii") + TERMINATORS[terminator]
+def command(function: str, device: str, terminator: Terminator, code: str = "") -> bytes:
+    """A command on the wire; `code` is the console's security code, if it wants one."""
+    return b"\x01" + f"{code}i{function}{device}".encode("ascii") + TERMINATORS[terminator]
 
 
 def report(function: str, device: str, time: str, data: str) -> bytes:
@@ -105,11 +109,17 @@ class Report:
 
 
 def request(
-    function: str, device: str, terminator: Terminator, unit: tuple[str, int | str], timeout_s: float, reply_bytes: int
+    function: str,
+    device: str,
+    terminator: Terminator,
+    unit: tuple[str, int | str],
+    timeout_s: float,
+    reply_bytes: int,
+    code: str = "",
 ) -> Request:
-    """Ask for a report; the payload is what stands between the echoed command and &&."""
-    sent = command(function, device, terminator)
-    head = sent[1:7]
+    """Ask for a report; the payload is what stands between the echoed command (without its code) and &&."""
+    sent = command(function, device, terminator, code)
+    head = f"i{function}{device}".encode("ascii")
 
     def judge(raw: bytes) -> bytes | Aside:
         if raw == NOT_UNDERSTOOD:

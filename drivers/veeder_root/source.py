@@ -67,6 +67,8 @@ class VeederRootOptions(Checked):
 
     terminator: Literal["etx", "cr", "none"] = "etx"
     """What ends a command; consoles accept any of them."""
+    security_code_file: str | None = None
+    """File with the six letters or digits that a console set up for a security code wants before each command."""
     volume: Literal["L", "gal"] = "L"
     """Unit of volumes, as the console is set up."""
     length: Literal["mm", "in"] = "mm"

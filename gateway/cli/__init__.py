@@ -22,6 +22,7 @@ COMMANDS = {
     "record": "Write down every byte on the wire and what was made of it.",
     "replay": "Try a configuration on recorded traffic and show every difference.",
     "orders": "Show what unknown registers mean in every type and byte order.",
+    "address": "Give an SDI-12 sensor another address.",
     "key": "Print the gateway's public key.",
     "schema": "Print the JSON Schema of the site file, for editors.",
 }

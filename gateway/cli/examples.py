@@ -58,6 +58,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("orders site.yaml#plc 4 --unit 3", "over a line of a site file"),
         ("orders 34 --hex '41 44 f5 c3'", "registers that somebody else has read"),
     ),
+    "address": (
+        ("address /dev/ttyUSB0 0 3 --baudrate 9600", "a new sensor, alone on the bus or with others that are not 0"),
+        ("address site.yaml#well 3 4 --yes", "over a line of a site file, without a question"),
+    ),
     "key": (("key site.yaml", "the key that a platform pins"),),
     "schema": (("schema > site.schema.json", "for an editor"),),
 }

@@ -81,6 +81,24 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scanned]:
     return {name: Scanned(told[at], read[at]) for at, name in enumerate(LINES)}
 
 
+def test_sensor_is_given_another_address_only_on_a_word(tmp_path: Path) -> None:
+    document = {
+        "gateway": {"id": "test-1"},
+        "lines": {"sdi12": LINES["sdi12"]},
+        "instruments": [{"id": "probe", "line": "sdi12", **INSTRUMENTS["sdi12"]}],
+    }
+    with simulated(document, tmp_path):
+        line = f"{tmp_path / 'simulated.yaml'}#sdi12"
+        (unsaid,) = together(("address", line, "3", "4"))  # standard input is empty: nobody says yes
+        (taken,) = together(("address", line, "3", "3", "--yes"))
+        (changed,) = together(("address", line, "3", "4", "--yes"))
+        (absent,) = together(("address", line, "3", "5", "--yes"))
+    assert (unsaid.code, taken.code, changed.code, absent.code) == (1, 1, 0, 1), (unsaid, changed)
+    assert "4 answers, 3 does no more" in changed.out
+    assert "'3' is its address already; nothing was changed" in taken.err
+    assert "nobody answers at '3'; nothing was changed" in absent.err
+
+
 def place(name: str, site: dict[str, Any], folder: Path) -> str:
     """As a technician would name the line: a port with its settings in the site file, or an endpoint."""
     line = site["lines"][name]

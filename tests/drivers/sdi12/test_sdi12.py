@@ -1,16 +1,19 @@
 """SDI-12: the reference's vectors, every refusal by name, M, C, R and D, CRC, service request, tries."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Coroutine
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
 from drivers.contract import Flag, Request, Skip, Whole
-from drivers.errors import BadReply, Refused
+from drivers.errors import BadReply, NoReply, Refused, WriteRefused
 from drivers.line import FieldLine
 from drivers.profile import LineSpec
 from drivers.sdi12 import message
+from drivers.sdi12.readdress import readdress
 from drivers.simulator.meter import MeterBus, MeterStream, Readings
 from drivers.simulator.ports import PtyPort
 from drivers.simulator.sdi12_sensor import Sdi12Sensor
@@ -49,6 +52,83 @@ def test_numbers_are_exact_and_bounded() -> None:
     ]  # fmt: skip
     with pytest.raises(BadReply, match="too many digits"):
         message.numbers(b"+1234567890")
+
+
+def test_high_volume_brings_more_values_than_ten_lines_hold_and_each_line_has_its_crc() -> None:
+    points = [{"id": f"v{place}", "place": place, "unit": "mV"} for place in range(120)]
+    keys = {"protocol": "sdi12", "address": "0", "points": points, "every": "1h", "options": {"command": "HA"}}
+    spec = instrument(keys)
+    sensor = Sdi12Sensor(Readings(spec, fixed(spec, {f"v{place}": place for place in range(120)})), values_each=4)
+    asked_for: list[bytes] = []
+
+    def reply(request: bytes) -> bytes:
+        asked_for.append(request)
+        return sensor.answer(request) or b""
+
+    assert values(spec, polled(spec, reply)) == {f"v{place}": place for place in range(120)}
+    assert (asked_for[0], asked_for[1], asked_for[-1], len(asked_for)) == (b"0HA!", b"0D0!", b"0D29!", 31)
+    broken = polled(spec, lambda request: (sensor.answer(request) or b"").replace(b"+57", b"+58"))
+    assert set(broken.values) == {None}
+    assert "crc" in broken.why[0]
+
+
+def test_binary_high_volume_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match="HB brings binary packets"):
+        instrument({"protocol": "sdi12", "address": "0", "points": [{"id": "v", "place": 0, "command": "HB"}]})
+
+
+def sensors(*addresses: str) -> tuple[list[Sdi12Sensor], Callable[[bytes], bytes]]:
+    made_ = [
+        Sdi12Sensor(Readings(spec, fixed(spec, {})))
+        for spec in (instrument({"profile": "water/sdi12_level", "address": address}) for address in addresses)
+    ]
+    return made_, lambda request: b"".join(one.answer(request) or b"" for one in made_)
+
+
+def test_sensor_gets_another_address_and_keeps_it() -> None:
+    (one, other), reply = sensors("0", "1")
+    line = FunctionLine(reply)
+    done(readdress(line, "0", "7", 1.0))  # type: ignore[arg-type]
+    assert (one.address, other.address) == ("7", "1")
+    assert line.asked == [b"0!", b"7!", b"0A7!", b"7!", b"0!"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("5", "7", "nobody answers at '5'"),
+        ("0", "1", "somebody answers at '1' already"),
+        ("0", "0", "'0' is its address already"),
+        ("0", "?", "'\\?' is no SDI-12 address"),
+        ("12", "7", "'12' is no SDI-12 address"),
+    ],
+)
+def test_address_that_is_taken_or_nobodys_is_refused_and_nothing_is_changed(old: str, new: str, words: str) -> None:
+    (one, other), reply = sensors("0", "1")
+    line = FunctionLine(reply)
+    with pytest.raises(WriteRefused, match=words):
+        done(readdress(line, old, new, 1.0))  # type: ignore[arg-type]
+    assert (one.address, other.address) == ("0", "1")
+    assert not any(b"A" in asked for asked in line.asked)
+
+
+def test_change_that_does_not_come_true_is_told() -> None:
+    """A sensor that says yes and keeps its address, as one does whose address is set by switches."""
+    (one,), reply = sensors("0")
+
+    def stubborn(request: bytes) -> bytes:
+        return b"7\r\n" if request == b"0A7!" else reply(request)
+
+    with pytest.raises(NoReply, match="'7' does not answer after the change"):
+        done(readdress(FunctionLine(stubborn), "0", "7", 1.0))  # type: ignore[arg-type]
+    assert one.address == "0"
+
+
+def done(work: Coroutine[Any, Any, None]) -> None:
+    """Run what never waits."""
+    with contextlib.suppress(StopIteration):
+        work.send(None)
+        raise AssertionError("it waited for something else than its line")
 
 
 def asked(text: str, judge) -> Request:

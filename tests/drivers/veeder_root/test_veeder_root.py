@@ -1,11 +1,13 @@
 """Veeder-Root consoles: the reference's capture, every refusal by name, inventory, alarms, fields of other reports."""
 
 import struct
+from pathlib import Path
 
 import pytest
 
 from drivers.contract import Flag, Skip, Whole
 from drivers.errors import BadReply, Refused
+from drivers.frames import split
 from drivers.simulator.meter import Readings
 from drivers.simulator.veeder_root_console import VeederRootConsole
 from drivers.veeder_root import frame
@@ -18,6 +20,28 @@ CAPTURE = b"\x01i101002312301342020402&&FB3B\x03"
 
 def asked(function: str = "101", device: str = "00"):
     return frame.request(function, device, "etx", ("veeder_root", 0), 1.0, 0)
+
+
+def test_console_with_a_security_code_is_asked_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "code"
+    file.write_text("A12345\n")
+    keys = {"profile": "vapour_recovery/veeder_root_tls350", "address": 0}
+    spec = instrument({**keys, "options": {"security_code_file": str(file)}})
+    console = VeederRootConsole(Readings(spec, fixed(spec, {"t1_volume": 1234})))
+    asked_for: list[bytes] = []
+
+    def reply(request: bytes) -> bytes:
+        asked_for.append(request)
+        (heard,) = split(frame.COMMANDS, bytearray(request))
+        return console.answer(heard) or b""
+
+    assert values(spec, polled(spec, reply))["t1_volume"] == 1234
+    assert asked_for[0] == b"\x01A12345i10100\x03"
+    without = polled(instrument(keys), reply)
+    assert without.why[0].startswith("exception: 9999 function")
+    file.write_text("12345")
+    with pytest.raises(SettingsError, match="holds no security code: six letters or digits"):
+        instrument({**keys, "options": {"security_code_file": str(file)}})
 
 
 def test_the_checksum_of_the_capture_is_made_and_found_right() -> None:
