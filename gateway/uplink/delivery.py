@@ -316,8 +316,10 @@ class Delivery:
         self._again = loop.call_later(wait_s, self._more.set)
 
     async def _either(self, *events: Signal) -> None:
-        """Wait until one of the events is set."""
-        if not any(event.is_set() for event in events):
+        """Wait until one of the events is set; others have a turn in any case, since what clears it may be theirs."""
+        if any(event.is_set() for event in events):
+            await asyncio.sleep(0)
+        else:
             tasks = [asyncio.create_task(_set(event)) for event in events]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

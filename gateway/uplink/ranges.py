@@ -136,8 +136,11 @@ class Ranges:
                 self.waiting.clear()
 
     def current(self) -> Range | None:
-        """The first that is not answered."""
-        return next((request for request in self._ranges if not request.answered.is_set()), None)
+        """The first that is not answered; without one there is nothing to wait for."""
+        found = next((request for request in self._ranges if not request.answered.is_set()), None)
+        if found is None:
+            self.waiting.clear()
+        return found
 
     def settled(self, position: int) -> None:
         """A batch is through."""

@@ -64,7 +64,6 @@ class MemoryLog:
         return [self.batches[at] for at in range(first + 1, self._newest + 1) if at in self.batches]
 
     async def undelivered(self, uplink: str, before: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
-        await asyncio.sleep(0)
         done, aside = self._settled.get(uplink, set()), self.aside.get(uplink, {})
         found = []
         first = max(after + 1, next(iter(self.batches), 1))

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from gateway.batch import Batch
 from gateway.broker import Address, connect
 from gateway.reading import Event
 from gateway.uplink import Commands, Permission
@@ -55,6 +56,33 @@ async def test_a_command_is_answered_on_the_reply_topic(tmp_path: Path, protocol
         assert len(await subscriber.received("backfill", 10)) == 10
         await console.disconnect()
     assert [event.data["name"] for event in events] == ["status", "backfill"]
+
+
+class UnhurriedLog(MemoryLog):
+    """Finds that a range has no further batch only when all of it is acknowledged, as a large log on a card does."""
+
+    async def between(self, from_ms: int, to_ms: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
+        page = await super().between(from_ms, to_ms, after, limit)
+        if not page:
+            await until(lambda: len(self.settled["city"]) == 2 * len(self.batches))
+        return page
+
+
+async def test_a_range_whose_last_batch_is_acknowledged_before_its_end_is_found_is_answered(tmp_path: Path) -> None:
+    log = UnhurriedLog()
+    batches = log.commit(3)
+    async with (
+        Mosquitto(tmp_path) as broker,
+        Subscriber(broker.host, broker.port) as subscriber,
+        running(log, Settings(broker.host, broker.port), commands=commands([])) as uplink,
+    ):
+        await until(lambda: uplink.acknowledged == 3)
+        console = await connect(Address(broker.host, broker.port))
+        asked = {"from": batches[0].created_ms - 999, "to": batches[-1].created_ms + 1}
+        await console.publish(f"{ROOT}/command", request("backfill", "one", **asked))
+        answered = orjson.loads((await subscriber.received("reply", 1))[0])
+        assert answered["result"] == {"intervals": [{**asked, "answer": "sent"}]}
+        await console.disconnect()
 
 
 async def test_a_retained_command_is_refused_at_every_connection_and_never_done(tmp_path: Path) -> None:
