@@ -8,10 +8,11 @@ from gateway.evidence.check import check_feed
 from gateway.evidence.item import Item
 from gateway.settings.steps import TO_PA
 from tests.site_day import events, scenes, vapour
+from tests.site_day.calculated import calculated
 from tests.site_day.day import MIDNIGHT_MS, UTC_OFFSET_S, Record, Troubles
 from tests.site_day.events import Expected
 from tests.site_day.feed import Feed, read
-from tests.site_day.polls import Findings, Poll, calculated, measured, same
+from tests.site_day.polls import Findings, Poll, measured, same
 from tests.site_day.windows import DAY, LENGTHS, MINUTE, Wanted, wanted_of
 
 OFFSET_MS = UTC_OFFSET_S * 1000
@@ -115,7 +116,7 @@ def _events(
     site = record.site
     for name in polls:
         for one in events.of_steps(name, site.steps[name], polls, windows[name], OFFSET_MS):
-            yield _at_the_end(one, end_ms)
+            yield _in_time(record, one, end_ms)
     if site.vapour_recovery is not None:
         unit = {f"{spec.id}/{point.id}": point.unit for spec in site.everything for point in spec.points}
         pressures = {"tank": site.vapour_recovery.tank, "line": site.vapour_recovery.line}
@@ -130,7 +131,10 @@ def _events(
     yield from _of_the_gateway(record, end_ms)
 
 
-def _at_the_end(one: Expected, end_ms: int) -> Expected:
+def _in_time(record: Record, one: Expected, end_ms: int) -> Expected:
+    """What windows bring is told when the clock is there; it may jump there. At the end it may not be told any more."""
+    if one.to_ms > one.from_ms:
+        one.to_ms += max(0, round(record.troubles.step_s * 1000))
     if one.to_ms > end_ms - LATEST_MS:
         one.surely = False
     return one
