@@ -85,6 +85,25 @@ async def test_a_range_whose_last_batch_is_acknowledged_before_its_end_is_found_
         await console.disconnect()
 
 
+async def test_a_range_in_which_there_is_nothing_is_answered_and_live_batches_go_on(tmp_path: Path) -> None:
+    log, events = MemoryLog(), list[Event]()
+    log.commit(3)
+    async with (
+        Mosquitto(tmp_path) as broker,
+        Subscriber(broker.host, broker.port) as subscriber,
+        running(log, Settings(broker.host, broker.port), commands=commands(events)) as uplink,
+    ):
+        await until(lambda: uplink.acknowledged == 3)
+        console = await connect(Address(broker.host, broker.port))
+        for number in range(2):
+            await console.publish(f"{ROOT}/command", request("backfill", f"no-{number}", **{"from": 1, "to": 2}))
+            answer = orjson.loads((await subscriber.received("reply", number + 1))[number])
+            assert answer["result"] == {"intervals": [{"from": 1, "to": 2, "answer": "never measured"}]}
+        log.commit(1)
+        await until(lambda: uplink.acknowledged >= 4)
+        await console.disconnect()
+
+
 async def test_a_retained_command_is_refused_at_every_connection_and_never_done(tmp_path: Path) -> None:
     log, events = MemoryLog(), list[Event]()
     async with Mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port) as subscriber:
