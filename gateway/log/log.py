@@ -12,21 +12,17 @@ refuses for good is told as `log.evicted` with the reason `refused` and the brok
 
 import asyncio
 import logging
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
 
 from drivers.measure import Histogram
 from gateway.batch import Batch
 from gateway.clock import Clock
 from gateway.log import reader, times
-from gateway.log.database import FAULTS
-from gateway.log.eviction import Report
+from gateway.log.access import Access
 from gateway.log.holding import boot_id
 from gateway.log.intervals import Intervals
 from gateway.log.options import LogSettings, Options, Signer
-from gateway.log.row import Damaged
 from gateway.log.work import KEPT
 from gateway.log.writer import Writer
 from gateway.reading import Event, Reading, Window
@@ -46,9 +42,6 @@ REPLAY_ROWS = 64
 
 logger = logging.getLogger("fieldgate.log")
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 
 class Log:
     """Opened by `Log.open`. `run` must run while things are added; `close` ends the log cleanly."""
@@ -56,6 +49,7 @@ class Log:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._shelf = writer.shelf
+        self._access = Access(writer)
 
     @classmethod
     async def open(
@@ -177,7 +171,7 @@ class Log:
         last, failures = self._shelf.newest, 0
         while after_position < last:
             runs = list(self._shelf.cursors.gone.gaps(after_position + 1, min(last, after_position + REPLAY_ROWS)))
-            found = await self._read(runs, REPLAY_ROWS) if runs else reader.Found()
+            found = await self._access.read(runs, REPLAY_ROWS) if runs else reader.Found()
             if found is None:
                 failures += 1
                 if failures >= REPLAY_ATTEMPTS and not self._writer.running:
@@ -185,7 +179,7 @@ class Log:
                     return
                 continue
             if found.bad:
-                await self._missing(found)
+                await self._access.missing(found)
             for batch in found.batches:
                 yield batch
             if found.cut:
@@ -213,11 +207,11 @@ class Log:
             if not runs:
                 return ()
             in_memory = self._shelf.in_memory(runs, limit)
-            found = reader.Found(in_memory) if in_memory is not None else await self._read(runs, limit)
+            found = reader.Found(in_memory) if in_memory is not None else await self._access.read(runs, limit)
             if found is None:
                 continue
             if found.bad:
-                await self._missing(found)
+                await self._access.missing(found)
             if found.batches:
                 return found.batches
 
@@ -227,13 +221,13 @@ class Log:
         while True:
             gone, newest = self._shelf.cursors.gone.copy(), self._shelf.newest
             wanted = (self._writer.tail.turns, gone, newest, from_ms, to_ms, after, limit)
-            page = await self._ask(times.between, *wanted)
+            page = await self._access.ask(times.between, *wanted)
             if page is None:
                 continue
-            if page.found.bad and await self._changing():
+            if page.found.bad and await self._access.changing():
                 continue
             if page.found.bad:
-                await self._missing(page.found)
+                await self._access.missing(page.found)
             if page.found.batches or not page.more:
                 return page.found.batches
             after = page.after
@@ -243,7 +237,7 @@ class Log:
         gone_times: Intervals | None = None
         while gone_times is None:
             gone, since_ms = self._shelf.cursors.gone.copy(), int(self._writer.salvaging.origin.get("since", 0))
-            gone_times = await self._ask(times.gone_times, gone, self._shelf.newest, since_ms)
+            gone_times = await self._access.ask(times.gone_times, gone, self._shelf.newest, since_ms)
         return [(first, last + 1) for first, last in gone_times.within(from_ms, to_ms - 1)]
 
     def settle(self, uplink: str, position: int) -> None:
@@ -272,74 +266,6 @@ class Log:
             if limit <= 0:
                 break
         return runs
-
-    async def _read(self, runs: Sequence[tuple[int, int]], limit: int) -> reader.Found | None:
-        """What is on disk; None if it must be asked again."""
-        found = await self._ask(reader.read, runs, limit)
-        return None if found is not None and found.bad and await self._changing() else found
-
-    async def _ask(
-        self, job: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T | None:
-        """What the database says; None if it must be asked again."""
-        if not self._writer.running and (self._writer.store is None or self._writer.faults.broken):
-            await self._writer.heal_or_wait()  # before `run` nobody else does
-        else:
-            await self._writer.ready.wait()
-        store = self._writer.store
-        if store is None:
-            return None
-        try:
-            return await store.call(job, *args, **kwargs)
-        except FAULTS as error:
-            if store is self._writer.store:
-                self._writer.broke(error)
-                self._writer.ready.clear()
-            return None
-
-    async def _changing(self) -> bool:
-        """Whether a commit was under way, which may have evicted what was asked for; it is over now."""
-        committing = self._writer.committing
-        if committing is None or committing.done():
-            return False
-        await asyncio.wait({committing})
-        return True
-
-    async def _missing(self, found: reader.Found) -> None:
-        """Batches that are not there as they were written: never handed out, and told as evicted by damage. Where
-        rows are missing the tree is damaged, which may still lead elsewhere: all of the file is looked through."""
-        cursors, store = self._shelf.cursors, self._writer.store
-        if absent := [run for wanted in found.absent for run in cursors.gone.gaps(*wanted)]:
-            self._writer.broke(Damaged(f"no batches at positions {absent[0][0]} to {absent[0][1]}"))
-            self._writer.ready.clear()
-            return
-        runs = [run for wanted in found.bad for run in cursors.gone.gaps(*wanted)]
-        if store is None or not runs:
-            return
-        try:
-            names = await store.call(reader.names, runs)
-        except FAULTS as error:
-            self._writer.broke(error)
-            return
-        lacking = [name for name, settled in cursors.settled.items() if any(any(settled.gaps(*run)) for run in runs)]
-        for run in runs:
-            cursors.lose(*run)
-        self._writer.gone_changed = True
-        cursors.changed.update(cursors.settled)
-        for name in names:
-            count = name.last - name.first + 1
-            self._writer.report(
-                Report(
-                    name.stream,
-                    name.first,
-                    name.last,
-                    count,
-                    name.from_ms,
-                    name.to_ms,
-                    tuple(sorted(lacking)),
-                    "damage",
-                )
-            )
 
     # What health reads
 
