@@ -536,8 +536,11 @@ async def reload(course: Course) -> Heal:
 
 async def command(course: Course) -> Heal:
     port, _ = course.any_broker()
-    name = course.chance.choice(("status", "write", "write", "write", "mark"))
-    args: dict[str, Any] = {"instrument": course.chance.choice(INSTRUMENTS)} if name != "status" else {}
+    name = course.chance.choice(("status", "write", "write", "write", "mark", "backfill", "backfill"))
+    args: dict[str, Any] = {"instrument": course.chance.choice(INSTRUMENTS)} if name in ("write", "mark") else {}
+    if name == "backfill":
+        begin = course.clock.now_ms() - round(1000 * course.chance.expovariate(1 / 30.0))
+        args |= {"from": begin, "to": begin + round(1000 * course.chance.expovariate(1 / 30.0)) + 1}
     if name == "write":
         args |= {"point": "setpoint", "value": round(course.chance.uniform(5, 60), 6)}
     if name == "mark":

@@ -26,8 +26,8 @@ from tests.torture.mutants import MOST_STARTS, Verdict, judge
 from tests.torture.mutations import AT_REST, WHILE_RUNNING, Mutation, Template, evictions
 
 GATEWAY, UPLINK = "lyu-gas-017", "city"
-READY_S = 40.0
-"""Longest to READY, on a machine that does other things too."""
+PATIENCE_S = 120.0
+"""Longest for anything, on a machine that does other things too."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Scene:
         notify = self.folder / "notify"
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(notify))
-        self.manager.settimeout(READY_S)
+        self.manager.settimeout(PATIENCE_S)
         site = write_site(self.folder / "site.yaml", document)
         self.gateway = Fieldgate(site, self.folder / "gateway.log", {"NOTIFY_SOCKET": str(notify)})
 
@@ -127,14 +127,16 @@ def _live_through(scene: Scene, draw: random.Random, mutation: Mutation, running
     while len(streams) < 2 or (streams[-1] != streams[-2] and len(streams) < MOST_STARTS):
         before = len(scene.feed.batches())
         scene.start()
-        until(lambda n=before: len(_live(scene, n)) > 3, "live batches")
+        until(lambda n=before: len(_live(scene, n)) > 3, "live batches", PATIENCE_S)
         if running and not streams:
             words = mutation(log, scene.made, draw)
         _have_all_of_it_sent(scene)
         before = len(scene.feed.batches())
-        until(lambda n=before: len(_live(scene, n)) > 1, "live batches at the end")
+        until(lambda n=before: len(_live(scene, n)) > 1, "live batches at the end", PATIENCE_S)
         streams.append(_live(scene, before)[-1])
-        if scene.gateway.stop() != 0:
+        assert scene.gateway.process is not None
+        scene.gateway.process.terminate()
+        if scene.gateway.process.wait(PATIENCE_S) != 0:
             verdict.wrong.append(f"the stop ended otherwise than with 0: {scene.gateway.output()[-1500:]}")
     if streams[-1] != streams[-2]:
         verdict.wrong.append("each start begins another stream")
@@ -149,9 +151,15 @@ def _live(scene: Scene, after: int) -> list[str]:
 
 def _have_all_of_it_sent(scene: Scene) -> None:
     """Wait for the end of the salvage, and ask for every batch that the log has."""
-    until(lambda: not list(scene.folder.glob("log.db-damaged-*")), "the end of the salvage", 60)
-    scene.city.ask(scene.city.command("backfill", args={"from": 0, "to": now_ms() + 1000}))
-    until(lambda: not list(scene.folder.glob("log.db-damaged-*")), "the end of the salvage", 60)
+    _salvaged(scene)
+    command = scene.city.command("backfill", args={"from": 0, "to": now_ms() + 1000})
+    scene.city.publish(command)
+    until(lambda: scene.city.replies(command["id"]), "the answer to a backfill", PATIENCE_S)
+    _salvaged(scene)
+
+
+def _salvaged(scene: Scene) -> None:
+    until(lambda: not list(scene.folder.glob("log.db-damaged-*")), "the end of the salvage", PATIENCE_S)
 
 
 def _judge(scene: Scene, verdict: Verdict) -> None:
