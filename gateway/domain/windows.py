@@ -48,7 +48,7 @@ class WindowKeys(Checked):
     periods: tuple[Period, ...] = ("1m", "1h", "1d")
     """Windows that are published; none: no windows."""
     points: tuple[Name, ...] | None = None
-    """The points; default all that are numbers or true/false."""
+    """The points; default all that are numbers or true/false, but of the quantity `state`."""
     totals: dict[Name, Literal["s", "min", "h"]] = Field(default_factory=dict)
     """Points that are a rate per second, minute or hour: their windows have a `total`, the rate times the time."""
     levels: tuple[Name, ...] = ()
