@@ -145,9 +145,7 @@ class Subscriber:
             data = file.read()
         end = data.rfind(b"\n") + 1
         self._read += end
-        for line in data[:end].splitlines():
-            at, topic, payload = line.split(b" ")
-            message = Message(float(at), topic.decode(), bytes.fromhex(payload.decode()))
+        for message in recorded(data[:end]):
             self._messages.append(message)
             if message.lane in ("data", "backfill"):
                 self._batches.append(message)
@@ -157,6 +155,13 @@ class Subscriber:
         self._process.terminate()
         self._process.wait(10)
         self._file.close()
+
+
+def recorded(data: bytes) -> Iterator[Message]:
+    """The messages of whole lines that a subscriber wrote."""
+    for line in data.splitlines():
+        at, topic, payload = line.split(b" ")
+        yield Message(float(at), topic.decode(), bytes.fromhex(payload.decode()))
 
 
 class Fieldgate:

@@ -59,6 +59,7 @@ def test_a_counter_is_the_integral_of_its_rate() -> None:
     counter = Counter(lambda t_s: 3.0 if t_s <= begin + 3600 else min(6.0, 3.0 + 3.0 * (t_s - begin - 3600) / 3600))
     assert counter.at(begin) == 0
     assert counter.at(begin + 3600) == pytest.approx(10_800)
+    assert counter.at(begin + 5400) == pytest.approx(10_800 + (3 + 4.5) / 2 * 1800)
     assert counter.at(begin + 7200) == pytest.approx(10_800 + 16_200)
     assert counter.at(begin + 1800) == pytest.approx(5_400), "back in time it says what it said"
 

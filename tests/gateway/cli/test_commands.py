@@ -170,6 +170,12 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         assert "Traceback" not in one.err
     assert "no such device" in results[4].out, "each value says why it is none"
 
+    nowhere = tmp_path / "no folder" / "file"
+    site = SITES / "noise_station.yaml"
+    unwritable = together(("simulate", site, "-o", nowhere), ("simulate", site, "--truth", nowhere))
+    assert [one.code for one in unwritable] == [1, 1], unwritable
+    assert all(f"{nowhere}: No such file" in one.err and "Traceback" not in one.err for one in unwritable)
+
     wrong = together(*((command, absent) for command in ("run", "check", "read", "simulate", "key", "status")))
     assert [one.code for one in wrong] == [78] * len(wrong), wrong
     assert all(f"{absent}:1:1: cannot be read" in one.err for one in wrong)
