@@ -29,6 +29,8 @@ class Protocol:
     """Framing that numbers its requests on this line; None where it does not."""
     wire_s: Callable[[InstrumentSpec, LineSpec], float] | None = None
     """Seconds of one poll that are bytes and quiet gaps alone; raises ValueError with every problem, one a line."""
+    think_s: Callable[[InstrumentSpec], float] = lambda spec: 0.0
+    """Seconds of one poll that the instrument usually thinks, beside `wire_s`; for the plan."""
     check: Callable[[InstrumentSpec, LineSpec], Iterable[str]] = lambda spec, line: ()
     """What cannot work, in words, for `fieldgate check`; "id: …" where it is about one point."""
     listens: Callable[[InstrumentSpec, LineSpec], bool] = lambda spec, line: False

@@ -100,3 +100,8 @@ def wire_s(spec: InstrumentSpec, line: LineSpec) -> float:
     Statuses(options.flags, spec.points)
     Data(spec)
     return exchanges_s(line, ((REQUEST_BYTES, options.reply),))
+
+
+def think_s(spec: InstrumentSpec) -> float:
+    """Seconds of one poll that the instrument thinks, as its options say; for the plan. Raises ValueError."""
+    return options_of(spec).response

@@ -135,3 +135,9 @@ def wire_s(spec: InstrumentSpec, line: LineSpec) -> float:
     options = spec.options if isinstance(spec.options, Dlt645Options) else Dlt645Options()
     Statuses(options.flags, spec.points)
     return exchanges_s(line, (reading.wire_bytes for reading in readings(spec)))
+
+
+def think_s(spec: InstrumentSpec) -> float:
+    """Seconds of one poll that the instrument thinks, as its options say; for the plan. Raises ValueError."""
+    options = spec.options if isinstance(spec.options, Dlt645Options) else Dlt645Options()
+    return options.response * len(readings(spec))

@@ -127,3 +127,8 @@ def wire_s(spec: InstrumentSpec, line: LineSpec) -> float:
     """Seconds of one poll that are bytes and quiet gaps alone. Raises ValueError, one problem a line."""
     Statuses(options_of(spec).flags, spec.points)
     return exchanges_s(line, Readout(spec).wire_bytes)
+
+
+def think_s(spec: InstrumentSpec) -> float:
+    """Seconds of one poll that the instrument thinks, as its options say; for the plan. Raises ValueError."""
+    return options_of(spec).response * len(Readout(spec).wire_bytes)

@@ -3,8 +3,8 @@
 `fieldgate plan` prints this before anything is installed. The model: the line serves one exchange at a time; in
 the worst case a poll falls due just after all others did and waits for each of them once, and for one timeout
 when there is a dead unit (promise P6); a dead unit itself costs one timeout in ten seconds. Instruments of other
-protocols on the same line count with the time of their bytes, to which their thinking comes; where serial settings
-differ, so does the switch before each poll.
+protocols on the same line count with the time of their bytes and what their options say of thinking (`response`);
+where serial settings differ, so does the switch before each poll.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -69,18 +69,26 @@ class LineLoad:
     warnings: Findings
 
 
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """One poll of a protocol without block reads: seconds of its bytes and quiet gaps, and of thinking."""
+
+    wire_s: float
+    think_s: float
+
+
 NO_SWITCHES: Mapping[str, float] = {}
 
 
 def line_load(
     line: LineSpec,
-    planned: Sequence[tuple[InstrumentSpec, Plan | float]],
+    planned: Sequence[tuple[InstrumentSpec, Plan | Polling]],
     dead: Collection[str] = (),
     switches: Mapping[str, float] = NO_SWITCHES,
 ) -> LineLoad:
     """Cost of these instruments on that line; those named in `dead` do not answer.
 
-    Each comes with its plan, or, of a protocol without block reads, the seconds of a poll on the wire. `switches`:
+    Each comes with its plan, or, of a protocol without block reads, the seconds of a poll. `switches`:
     instrument -> seconds before its poll (drivers/airtime.py).
     """
     alive_s = sum(_poll_s(spec, plan, switches) for spec, plan in planned if spec.id not in dead)
@@ -100,30 +108,31 @@ def line_load(
     )
 
 
-def _poll_s(spec: InstrumentSpec, plan: Plan | float, switches: Mapping[str, float]) -> float:
-    return (plan if isinstance(plan, float) else sum(plan.exchange_s)) + switches.get(spec.id, 0.0)
+def _poll_s(spec: InstrumentSpec, plan: Plan | Polling, switches: Mapping[str, float]) -> float:
+    asked_s = plan.wire_s + plan.think_s if isinstance(plan, Polling) else sum(plan.exchange_s)
+    return asked_s + switches.get(spec.id, 0.0)
 
 
-def _alive(spec: InstrumentSpec, plan: Plan | float, cycle_s: float, switches: Mapping[str, float]) -> InstrumentLoad:
+def _alive(spec: InstrumentSpec, plan: Plan | Polling, cycle_s: float, switches: Mapping[str, float]) -> InstrumentLoad:
     poll_s = _poll_s(spec, plan, switches)
     period_s = spec.every_s or cycle_s
     # a value waits for the next one: a period, all the others, and its own poll up to the last exchange
     age_s = period_s + cycle_s
     own = [point.id for point in spec.points]
-    if not isinstance(plan, float):
+    if not isinstance(plan, Polling):
         own = [point.id for point in plan.points[: len(plan.points) - len(plan.rules.sources)]]
     load = poll_s / period_s if period_s else 0.0
     return _load(spec, plan, poll_s, period_s, load, dict.fromkeys(own, age_s), switch_s=switches.get(spec.id, 0.0))
 
 
-def _dead(spec: InstrumentSpec, plan: Plan | float) -> InstrumentLoad:
+def _dead(spec: InstrumentSpec, plan: Plan | Polling) -> InstrumentLoad:
     load = spec.timeout_s / (DEAD_EVERY_S + spec.timeout_s)
     return _load(spec, plan, spec.timeout_s, spec.every_s, load, {}, dead=True)
 
 
 def _load(
     spec: InstrumentSpec,
-    plan: Plan | float,
+    plan: Plan | Polling,
     poll_s: float,
     period_s: float,
     load: float,
@@ -133,10 +142,9 @@ def _load(
     switch_s: float = 0.0,
 ) -> InstrumentLoad:
     paced = bool(spec.every_s)
-    if isinstance(plan, float):
-        words = f"{spec.protocol}, without thinking"
-        bytes_alone = (BlockCost(words, 0, tuple(point.id for point in spec.points), plan),)
-        return InstrumentLoad(spec.id, dead, bytes_alone, 0, 0, switch_s, poll_s, period_s, paced, load, ages)
+    if isinstance(plan, Polling):
+        whole = (BlockCost(spec.protocol, 0, tuple(point.id for point in spec.points), plan.wire_s + plan.think_s),)
+        return InstrumentLoad(spec.id, dead, whole, 0, 0, switch_s, poll_s, period_s, paced, load, ages)
     blocks = tuple(
         BlockCost(block.words, block.count, tuple(plan.points[member].id for member in block.members), exchange_s)
         for block, exchange_s in zip(plan.blocks, plan.exchange_s, strict=True)
@@ -160,14 +168,14 @@ def poll_wire_s(spec: InstrumentSpec, line: LineSpec) -> float:
 
 def _problems(
     line: LineSpec,
-    planned: Sequence[tuple[InstrumentSpec, Plan | float]],
+    planned: Sequence[tuple[InstrumentSpec, Plan | Polling]],
     dead: Collection[str],
     switches: Mapping[str, float],
 ) -> Findings:
     """Only what bytes and quiet gaps alone rule out: instruments may turn out faster than planned."""
     found: list[tuple[str, str]] = []
     for spec, plan in planned:
-        alone_s = plan if isinstance(plan, float) else wire_s(line_for(spec, line), plan)
+        alone_s = plan.wire_s if isinstance(plan, Polling) else wire_s(line_for(spec, line), plan)
         alone_s += switches.get(spec.id, 0.0)
         if spec.id not in dead and 0 < spec.every_s < alone_s:
             words = f"one poll takes {ms(alone_s)} on the wire alone, longer than its period of {ms(spec.every_s)}"

@@ -137,3 +137,8 @@ def wire_s(spec: InstrumentSpec, line: LineSpec) -> float:
     Statuses(options.flags, spec.points)
     sizes = [(COMMAND_BYTES, 30 if reading.report == ALARMS else options.reply) for reading in readings(spec)]
     return exchanges_s(line, sizes)
+
+
+def think_s(spec: InstrumentSpec) -> float:
+    """Seconds of one poll that the instrument thinks, as its options say; for the plan. Raises ValueError."""
+    return options_of(spec).response * len(readings(spec))

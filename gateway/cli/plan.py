@@ -78,21 +78,21 @@ def _loads(site: "Site", dead: frozenset[str]) -> "list[LineLoad]":
     """Every line that has instruments whose polls take a known time."""
     from drivers import catalogue
     from drivers.airtime import switching
-    from drivers.modbus.load import line_load
+    from drivers.modbus.load import Polling, line_load
     from drivers.modbus.plan import Plan, plan_instrument
     from drivers.profile import line_for
 
     loads = []
     for name, line in site.lines.items():
         here = [spec for spec in site.instruments if spec.line == name]
-        plans: list[tuple[InstrumentSpec, Plan | float]] = []
+        plans: list[tuple[InstrumentSpec, Plan | Polling]] = []
         for spec in here:
             own = line_for(spec, line)
-            wire_s = catalogue.protocol(spec.protocol).wire_s
+            protocol = catalogue.protocol(spec.protocol)
             if spec.protocol == "modbus":
                 plans.append((spec, plan_instrument(spec, own)))
-            elif wire_s is not None:
-                plans.append((spec, float(wire_s(spec, own))))
+            elif protocol.wire_s is not None:
+                plans.append((spec, Polling(float(protocol.wire_s(spec, own)), protocol.think_s(spec))))
         if plans:
             loads.append(line_load(line, plans, dead, switching(line, here)))
     return loads
