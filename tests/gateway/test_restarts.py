@@ -2,9 +2,12 @@
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from drivers.contract import Flag, Sample, Value
 from gateway.accounts import Accounts
+from gateway.domain.steps import StepKeys
+from gateway.pipeline.pipeline import Pipeline
 from gateway.reading import Reading
 from gateway.settings import load
 from tests.fakes.log import TurnedClock, body, committed, everything, opened, running
@@ -116,3 +119,15 @@ async def test_what_was_told_before_a_kill_is_not_told_again(tmp_path: Path) -> 
     await plant.lives((1, 20), (1, 5))
     kinds = [event["kind"] for event in (await plant.told())[1]]
     assert kinds == ["limit.exceeded", "limit.cleared"]
+
+
+def test_batch_of_an_older_configuration_is_looked_through_as_far_as_it_goes() -> None:
+    """The state of the analyser is read only since the configuration was changed, and the gateway killed, at once."""
+    keys = StepKeys.model_validate({"batch": {"points": ["cod"], "state": "state", "measuring": [1]}})
+    pipeline = Pipeline(ZoneInfo("UTC"), {}, {"plc": keys})
+    rows = [{"cod": 40}, {"cod": 40, "state": 1}, {"cod": 41, "state": 0}]
+    samples = [
+        {"instrument": "plc", "ts": at, "lag": 0, "values": row, "flags": {}, "why": {}} for at, row in enumerate(rows)
+    ]
+    (event,) = pipeline.repeat_body({"samples": samples, "windows": []}, 9)
+    assert (event.kind, event.data["values"]) == ("batch.result", {"cod": 41})
