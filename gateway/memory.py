@@ -15,6 +15,11 @@ _M_ARENA_MAX = -8
 """mallopt(3): how many heaps glibc keeps for threads that allocate at the same time."""
 ARENAS = 1
 """One: threads here wait for the disk and the network and hardly allocate. The default is 8 for each core."""
+_M_MMAP_THRESHOLD = -3
+"""mallopt(3): from which size on a block is mapped by itself and given back to the system at once."""
+MAPPED_BYTES = 256 << 10
+"""Larger than a usual batch. Left to itself glibc raises it to the largest block that was ever given back, to 32 MiB at
+most: after one large batch, when the machine has stalled, the process keeps as much for good."""
 
 
 def starting() -> None:
@@ -30,7 +35,9 @@ class Memory:
 
         self._again = False
         with contextlib.suppress(AttributeError, OSError):  # another C library than glibc
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_M_ARENA_MAX, ARENAS)
+            mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
 
     def starting(self) -> None:
         """The site before has ended."""
