@@ -10,7 +10,7 @@ from gateway.log.cursors import Cursors
 from gateway.log.intervals import Intervals
 
 MEMORY_BYTES = 4 << 20
-"""Bodies of the newest batches kept in memory, so that a live uplink reads nothing from disk."""
+"""Bodies of the newest batches, kept in memory while some uplink needs them: a live one reads nothing from disk."""
 
 
 class Shelf:
@@ -42,10 +42,14 @@ class Shelf:
             self.newest = batch.position
             self._recent.append(batch)
             self._bytes += len(batch.body)
-            while self._bytes > MEMORY_BYTES and len(self._recent) > 1:
+            while len(self._recent) > 1 and (self._bytes > MEMORY_BYTES or self._had(self._recent[0].position)):
                 self._bytes -= len(self._recent.popleft().body)
         self._news.set()
         self._news = asyncio.Event()
+
+    def _had(self, position: int) -> bool:
+        """Whether every uplink has had this batch."""
+        return all(position in settled for settled in self.cursors.settled.values())
 
     def found(self, positions: Intervals, settled: Mapping[str, Intervals]) -> None:
         """These are in the log after all (salvaged); `settled` says who had them. Uplinks that lack some are woken."""
