@@ -283,16 +283,17 @@ class Poller:
     def _stamp(self, instrument: str, driver: Driver, sample: Sample, due_ms: int, due_s: float) -> Reading:
         ts_ms = self._clock.now_ms()
         lag_ms = ts_ms - due_ms
-        if due_s:
-            elapsed_ms = round((self._loop.time() - due_s) * 1000)
+        # Between looks at two clocks the process may have stood still; a step is still there when looked at again.
+        if due_s and self._stepped(lag_ms, due_s) and self._stepped(self._clock.now_ms() - due_ms, due_s):
             # the wall clock was stepped since the poll fell due: only the monotonic clock knows how late it is
-            if abs(lag_ms - elapsed_ms) > STEP_TOLERANCE_MS:
-                lag_ms = elapsed_ms
-        if (
-            lag_ms < 0
-        ):  # the two clocks' milliseconds do not change at the same instant: nothing is done before it is due
+            lag_ms = round((self._loop.time() - due_s) * 1000)
+        if lag_ms < 0:
+            # the two clocks' milliseconds do not change at the same instant: nothing is done before it is due
             ts_ms, lag_ms = ts_ms - lag_ms, 0
         return Reading(instrument, driver.points, ts_ms, lag_ms, sample, self._clock.monotonic())
+
+    def _stepped(self, lag_ms: int, due_s: float) -> bool:
+        return abs(lag_ms - round((self._loop.time() - due_s) * 1000)) > STEP_TOLERANCE_MS
 
     async def _do_job(self) -> None:
         job, done = self._jobs.popleft()

@@ -134,7 +134,15 @@ class Witness:
         wanted = list(self.bodies.items())[-newest:]
         if not wanted:
             return
-        database = sqlite3.connect(folder / "log.db")
+        self._compare(sqlite3.connect(folder / "log.db"), wanted)
+
+    def compare_running(self, newest: int = 20) -> None:
+        """What was published last must be in the log while the gateway runs, even on a disk without space."""
+        self.look()
+        database = sqlite3.connect(f"file:{self.log}?mode=ro", uri=True, timeout=10.0)
+        self._compare(database, list(self.bodies.items())[-newest:])
+
+    def _compare(self, database: sqlite3.Connection, wanted: list[tuple[tuple[str, int], bytes]]) -> None:
         try:
             lowest = dict(database.execute("SELECT stream, min(seq) FROM batches GROUP BY stream").fetchall())
             for (stream, seq), text in wanted:
@@ -193,6 +201,10 @@ def stage(folder: Path, log_folder: Path | None = None, **log: Any) -> Iterator[
             site = write_site(folder / "site.yaml", document)
             gateway = Fieldgate(site, folder / "gateway.log")
             yield Stage(gateway, Witness(folder / "feed.txt", path), site, document, city, broker)
+    except AssertionError as error:
+        last = (folder / "gateway.log").read_text(errors="replace").splitlines()[-30:]
+        error.add_note("the gateway's last words:\n" + "\n".join(last))
+        raise
     finally:
         city.stop()
         broker.stop()

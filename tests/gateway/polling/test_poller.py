@@ -241,6 +241,27 @@ def test_due_times_are_exact_where_the_wall_clocks_milliseconds_change_later_tha
     assert {after - before for before, after in itertools.pairwise(due)} == {1000}
 
 
+@pytest.mark.parametrize("stood_ms", [-88, 88])
+def test_due_times_are_exact_where_the_process_stands_still_between_two_looks_at_the_clocks(stood_ms: int) -> None:
+    class Preempted(virtual_time.VirtualClock):
+        looks = 1
+
+        def now_ms(self) -> int:  # every other look at it is so far from the look at the monotonic clock beside it
+            self.looks += 1
+            return super().now_ms() + self.looks % 2 * stood_ms
+
+    async def main() -> Site:
+        site = Site({"a": Scripted(1, good, takes_s=0.3)})
+        site.poller._clock = site.clock = Preempted()
+        await site.run_for(20)
+        return site
+
+    site = virtual_time.run(main())
+    due = due_times(site.of("a"))
+    assert len(due) >= 19
+    assert {after - before for before, after in itertools.pairwise(due)} == {1000}
+
+
 def test_polls_that_need_no_task_are_made_like_others_and_in_turn_with_them() -> None:
     async def main() -> None:
         prompt, other = Prompted(1, good), Scripted(2, good)
