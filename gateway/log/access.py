@@ -49,7 +49,7 @@ class Access:
     async def changing(self) -> bool:
         """Whether a commit was under way, which may have evicted what was asked for; it is over now."""
         committing = self._writer.committing
-        if committing is None or committing.done():
+        if committing is None:
             return False
         await asyncio.wait({committing})
         return True

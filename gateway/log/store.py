@@ -36,11 +36,19 @@ class Store:
         """Run `job(connection, …)` in the database's thread. A cancelled caller does not stop the job.
 
         aiosqlite's public methods cost one thread hop a statement; a commit here is one hop in all (its `_execute`
-        is private, therefore aiosqlite is pinned to a minor version and tests/gateway/log/test_store.py holds it
-        to this).
+        and `_tx` are private, therefore aiosqlite is pinned to a minor version and tests/gateway/log/test_store.py
+        holds it to this).
         """
         execute = cast("Callable[..., Awaitable[T]]", self._connection._execute)
         return await execute(job, self._connection._conn, *args, **kwargs)
+
+    def begin(
+        self, job: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> "asyncio.Future[T]":
+        """As `call`, begun at once and without a task: the future is done when the job is. Not after `close`."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._connection._tx.put_nowait((done, partial(job, self._connection._conn, *args, **kwargs)))
+        return done
 
     async def close(self) -> None:
         """Close the connection and end its thread. Raises sqlite3.Error."""

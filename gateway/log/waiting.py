@@ -44,6 +44,10 @@ class Waiting:
             or any(segment.events for segment in self.pending.segments)
         )
 
+    def releasing(self, holding: Holding) -> bool:
+        """Whether `release` has something to wait for."""
+        return self._released is not None or bool(self.releases.due(holding))
+
     async def release(self, store: Store, holding: Holding, entered: Told) -> Released | None:
         """The next held readings that are due; they go before anything newer, except state to be kept, which does not
         count them. Raises sqlite3.Error."""

@@ -3,13 +3,18 @@
 idle ── something added ──► gathering ── commit_every, an event, a full batch ──► commit ──► idle
                                                                                    │ error: outcome unknown
 commit again, or not ◄── is it there? ◄── complete checkpoint ◄── reopen ◄─────────┘
+
+A commit after `commit_every` needs no task: the timer begins it, one visit to the database's thread makes it, and what
+that brings back shows it. The task sleeps meanwhile; it does whatever must be awaited (docs/performance.md).
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from drivers.measure import Histogram
 from gateway.clock import Clock, ClockState
@@ -77,7 +82,7 @@ class Writer:
         self.states: dict[str, tuple[int, bytes]] = {}
         self.store: Store | None = None
         self.ready = asyncio.Event()  # the store is open
-        self.committing: asyncio.Task[None] | None = None
+        self.committing: asyncio.Future[Any] | None = None
         self.gone_changed = False
         self.holding = Holding(clock, options.hold_s, options.hold_until, options.release_ms, None)
 
@@ -92,6 +97,8 @@ class Writer:
         self._seal_wanted = False
         self._sealed = 0  # position of a batch that holds a checkpoint and nothing that needs another
         self._wake = asyncio.Event()
+        self._asleep = False  # the task waits for `_wake`
+        self._failure: Exception | None = None  # of a commit without the task, unexpected
         self._timer: asyncio.TimerHandle | None = None
         self._checkpoints = Checkpoints(options.gateway, signer, clock)
 
@@ -116,7 +123,7 @@ class Writer:
 
     def gather(self) -> None:
         """The first thing after a commit: it waits for `commit_every`, and others join it."""
-        self._timer = asyncio.get_running_loop().call_later(self.settings.commit_every_s, self._wake.set)
+        self._timer = asyncio.get_running_loop().call_later(self.settings.commit_every_s, self._due)
 
     def wake(self) -> None:
         """Commit now."""
@@ -159,8 +166,15 @@ class Writer:
             if self.salvaging.active and not self._wake.is_set():
                 await self._salvage_step(self.store)
                 continue
-            await self._wake.wait()
+            self._asleep = True
+            try:
+                await self._wake.wait()
+            finally:
+                self._asleep = False
             self._wake.clear()
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             await self.commit()
 
     async def _salvage_step(self, store: Store) -> None:
@@ -191,6 +205,7 @@ class Writer:
 
     async def heal(self) -> None:
         """Open the log, or open it again after an error. A disk's trouble is noted; raises LogError."""
+        await self._finished()
         if self.store is not None:
             store, self.store = self.store, None
             self.ready.clear()
@@ -276,10 +291,51 @@ class Writer:
 
     # Committing
 
+    def _due(self) -> None:
+        """`commit_every` is over: commit without the task, if it has nothing to do first."""
+        self._timer = None
+        store = self.store
+        if (
+            store is None or self.faults.broken or self.committing is not None or not self._asleep
+            or self._wake.is_set() or self.salvaging.active or self.telling.refused
+            or self.waiting.releasing(self.holding) or self._until_ms > self.tail.saved_until_ms
+        ):  # fmt: skip
+            self._wake.set()
+            return
+        try:
+            if work := self._gathered(final=False):
+                self.committing = store.begin(commit, work, self._files, store.written)
+                self.committing.add_done_callback(partial(self._came, work))
+        except Exception as error:
+            self._unexpected(error)
+
+    def _came(self, work: Work, outcome: "asyncio.Future[Done]") -> None:
+        """What a commit without the task has come to."""
+        self.committing = None
+        try:
+            self._apply(work, outcome.result())
+        except FAULTS as error:
+            self._failed(work, error)
+            self._wake.set()
+        except Exception as error:
+            self._unexpected(error)
+        else:
+            self.faults.recovered()
+            self._go_on()
+
+    def _unexpected(self, error: Exception) -> None:
+        """The task raises it."""
+        self._failure = error
+        self._wake.set()
+
+    async def _finished(self) -> None:
+        """Until the commit under way has come to something, and that is known here."""
+        if self.committing is not None:
+            await asyncio.wait({self.committing})
+
     async def commit(self, final: bool = False) -> None:
         """Commit what is pending; what is added meanwhile waits for the next time."""
-        if self.committing is not None and not self.committing.done():
-            await asyncio.wait({self.committing})
+        await self._finished()
         store = self.store
         if store is None or self.faults.broken:
             return
@@ -294,8 +350,12 @@ class Writer:
             return
         if not work:
             return
-        self.committing = asyncio.create_task(self._execute(store, work), name="log commit")
-        await asyncio.shield(self.committing)
+        committing = self.committing = asyncio.create_task(self._execute(store, work), name="log commit")
+        await asyncio.shield(committing)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """After a commit, with what was added meanwhile."""
         if self.waiting.urgent(self.holding):
             self._wake.set()
         elif self.waiting:
@@ -308,6 +368,9 @@ class Writer:
             work = self._around(released.segments, released.clock, final=False)
             work.released = released.ids
             return work
+        return self._gathered(final)
+
+    def _gathered(self, final: bool) -> Work:
         work = self._around(self.pending.take(TRANSACTION_WEIGHT), self.holding.state(), final)
         work.aside = self.waiting.aside.take(TRANSACTION_WEIGHT)
         return work
@@ -357,11 +420,17 @@ class Writer:
                 await asyncio.to_thread(self._mark.write, self.tail.noted(running=True), durable=True)
             done = await store.call(commit, work, self._files, store.written)
         except FAULTS as error:
-            self._attempt = work
-            self.faults.failed(error)
-            return
-        self._apply(work, done)
-        self.faults.recovered()
+            self._failed(work, error)
+        else:
+            self._apply(work, done)
+            self.faults.recovered()
+        finally:
+            self.committing = None
+
+    def _failed(self, work: Work, error: Exception) -> None:
+        """Nobody knows whether it is there until the log is open again."""
+        self._attempt = work
+        self.faults.failed(error)
 
     def _apply(self, work: Work, done: Done) -> None:
         """It is committed: show it."""
@@ -403,8 +472,7 @@ class Writer:
 
     async def close(self) -> None:
         """Commit what is left, with a signed checkpoint, and leave a mark that nothing is missing."""
-        if self.committing is not None:
-            await asyncio.wait({self.committing})
+        await self._finished()
         if self.store is None or self.faults.broken:
             with contextlib.suppress(LogError):
                 await self.heal()

@@ -162,6 +162,9 @@ class SimulatedStore(Store):
             raise sqlite3.OperationalError("disk I/O error")
         return result
 
+    def begin(self, job: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        return asyncio.create_task(self.call(job, *args, **kwargs), name="simulated disk")
+
     async def close(self) -> None:
         self._sqlite.close()
 
