@@ -1,5 +1,6 @@
 """One gateway under one load for some seconds: what it costs and what became of the readings."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -35,6 +36,8 @@ class Figures:
     start_s: float
     """From the start of the process to its first message at the subscriber."""
     account: Account
+    idle: float
+    """Part of the machine's time that was left meanwhile, all its CPUs together."""
 
     @property
     def cores(self) -> float:
@@ -74,8 +77,10 @@ def measure(
             start_s = time.monotonic() - started
             time.sleep(warm_s)  # the measuring itself: nothing is waited for
             begin_s, cpu_s, written = time.time(), process.cpu_s(), process.written_bytes()
+            idle_s = _idle_s()
             time.sleep(seconds)
             end_s, cpu_s = time.time(), process.cpu_s() - cpu_s
+            idle = (_idle_s() - idle_s) / (end_s - begin_s)
             written, resident = process.written_bytes() - written, process.peak_bytes()
             time.sleep(arrive_s)
         finally:
@@ -83,7 +88,13 @@ def measure(
         _wait_quiet(around.feed_file)
     found = account(gateway, load, around.served_file, around.feed_file, begin_s, end_s)
     shutil.rmtree(folder)
-    return Figures(gateway.name, load, end_s - begin_s, cpu_s, resident, written, start_s, found)
+    return Figures(gateway.name, load, end_s - begin_s, cpu_s, resident, written, start_s, found, idle)
+
+
+def _idle_s() -> float:
+    """Idle seconds of the machine since its boot, as a mean of its CPUs (proc(5), /proc/stat)."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(fields[4]) / os.sysconf("SC_CLK_TCK") / (os.cpu_count() or 1)
 
 
 def _under_way(process: Process, gateway: Gateway, around: Scene) -> bool:

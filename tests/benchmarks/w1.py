@@ -15,6 +15,9 @@ from tests.benchmarks.scene import Load
 COMMITS = (("100ms", 0.1), ("5ms", 0.005), ("1s", 0.1))
 """`commit_every` and the tick of the yardsticks beside it, which know nothing longer than their own 100 ms."""
 
+MOST_US, MOST_RATIO, MOST_INTERVAL_MS, MOST_LATENCY_MS = 8.0, 0.65, 1008, (8, 15)
+"""What is wanted; latency with `commit_every: 5ms`."""
+
 
 def main() -> None:
     """The command."""
@@ -40,6 +43,32 @@ def main() -> None:
             found = take_turns(sides, load, chosen.pairs, chosen.warm, chosen.seconds)
             print(f"\ncommit every {commit_every}")
             print(table(found))
+            print(verdicts(found, commit_every))
+
+
+def verdicts(found: dict[str, list[Figures]], commit_every: str) -> str:
+    """Medians beside what is wanted."""
+    ours = found["fieldgate"]
+    accounts = [run.account for run in ours]
+    wanted = [
+        ("µs/point", median(run.us_per_point for run in ours), MOST_US),
+        ("worst interval, ms", median(one.interval(100) for one in accounts), MOST_INTERVAL_MS),
+        ("missed polls", round(sum(one.missed_polls for one in accounts)), 0),
+    ]
+    if "ref-lib" in found:
+        pairs = zip(ours, found["ref-lib"], strict=True)
+        wanted.append((": ref-lib", median(one.us_per_point / other.us_per_point for one, other in pairs), MOST_RATIO))
+    if commit_every == "5ms":
+        wanted.append(("latency p50, ms", median(one.latency(50) for one in accounts), MOST_LATENCY_MS[0]))
+        wanted.append(("latency p99, ms", median(one.latency(99) for one in accounts), MOST_LATENCY_MS[1]))
+    idle = min(run.idle for runs in found.values() for run in runs)
+    return "\n".join(
+        [
+            f"  {'met' if value <= most else 'NOT met'}: {name} {value:.2f}, at most {most}"
+            for name, value, most in wanted
+        ]
+        + [f"  at least {idle:.0%} of the machine was idle"]
+    )
 
 
 def take_turns(sides: list[Gateway], load: Load, turns: int, warm_s: float, seconds: float) -> dict[str, list[Figures]]:

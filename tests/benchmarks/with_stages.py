@@ -25,7 +25,7 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (Schedule, "choose", "schedule"),
     (TaggedLine, "_send_next", "send requests"),
     (TaggedLine, "_received", "check answers"),
-    (ModbusDriver, "_sample", "decode"),
+    (ModbusDriver, "conclude", "decode"),
     (Poller, "_hand_on", "stamp and count"),
     (log.Log, "add", "gather"),
     (writer.Writer, "_around", "prepare a commit"),
