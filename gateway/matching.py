@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers import catalogue
-from drivers.contract import Line, Sample
+from drivers.contract import Flag, Line, Sample
 from drivers.profile import InstrumentSpec, LineSpec
 from drivers.scanning import Heard
 from gateway.settings import load
@@ -21,6 +21,7 @@ IDENTIFIED = 1.0
 """Added when the instrument names itself as the profile's maker or model does: worth more than any values."""
 AT_HOME = 0.1
 """Added for the profile's factory address, and for its factory serial settings."""
+AT_REST = (Flag.CALIBRATION, Flag.MAINTENANCE, Flag.STOPPED)
 LIKELY = 0.6
 """Below this share of believable values a profile is no proposal."""
 
@@ -106,7 +107,7 @@ async def matches(heard: Heard, line: Line, spec: LineSpec, tried: Sequence[Cand
         except ValueError:
             continue
         sample = await driver.poll()
-        good, score = believable(sample)
+        good, score = believable(sample, heard.protocol)
         said = " ".join(heard.identity.values()).lower()
         if any(name.lower() in said for name in one.names if name.lower() not in ("", "any")):
             score += IDENTIFIED
@@ -117,12 +118,17 @@ async def matches(heard: Heard, line: Line, spec: LineSpec, tried: Sequence[Cand
     return sorted(found, key=lambda match: (-match.score, -match.points, match.profile))
 
 
-def believable(sample: Sample) -> tuple[int, float]:
-    """How many values have no flag, and the share of all points they are; zeros, as empty registers are, count half."""
-    good = [value for at, value in enumerate(sample.values) if value is not None and at not in sample.flags]
-    if not any(good):
+def believable(sample: Sample, protocol: str) -> tuple[int, float]:
+    """How many values can be believed, and the share of all points they are.
+
+    Half count values of an instrument that says it is calibrating or at rest, and zeros of Modbus, where registers that
+    nobody fills are zero; nothing but such zeros is nothing. Other protocols do not send what is not there.
+    """
+    kept = [(value, sample.flags.get(at)) for at, value in enumerate(sample.values) if value is not None]
+    good = [(value or protocol != "modbus", flag) for value, flag in kept if flag is None or flag in AT_REST]
+    if not any(value for value, _ in good):
         return 0, 0.0
-    return len(good), sum(1.0 if value else 0.5 for value in good) / len(sample.values)
+    return len(good), sum(1.0 if value and flag is None else 0.5 for value, flag in good) / len(sample.values)
 
 
 def site_file(line: LineSpec, instruments: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ def overheard(data: bytes, spec: LineSpec, tried: Sequence[Candidate]) -> list[F
         for heard in senders:
             instrument = _speaking(one.spec.model_copy(update={"address": heard.address}), spec)
             sample = None if instrument is None else _last(instrument, spec, data)
-            good, score = believable(sample) if sample is not None else (0, 0.0)
+            good, score = believable(sample, one.spec.protocol) if sample is not None else (0, 0.0)
             points = len(one.spec.points)
             if good or protocol.senders is not None:
                 found.append((heard, Match(one.profile, round(score, 3), good, points)))

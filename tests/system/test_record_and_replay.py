@@ -36,6 +36,8 @@ class Recorded:
 
     told: Ended
     polls: Counter[str]
+    had: Counter[str]
+    """Polls in which the point that is changed later had a value; it depends on the hour what an instrument shows."""
     same: Ended
     changed: Ended
 
@@ -52,12 +54,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     with simulated(document, folder):
         told = fieldgate("record", folder / "simulated.yaml", "-o", folder / "monday", "--seconds", str(SECONDS))
     transcripts = [file.read_text("utf-8") for file in (folder / "monday").glob("*.transcript")]
-    polls = Counter(row.split()[2] for text in transcripts for row in text.splitlines() if " == " in row)
+    made = [row.split(" ", 3)[2:] for text in transcripts for row in text.splitlines() if " == " in row]
+    polls = Counter(name for name, _ in made)
+    had = Counter(name for name, body in made if json.loads(body)["values"][CHANGED[name]] is not None)
     for name, keys in INSTRUMENTS.items():
         moved(keys["profile"], CHANGED[name], folder / "changed")
     replay = ("replay", folder / "monday", folder / "simulated.yaml", "--json")
     same, changed = together(replay, (*replay, "--config-dir", folder / "changed"))
-    return Recorded(told, polls, same, changed)
+    return Recorded(told, polls, had, same, changed)
 
 
 def moved(profile: str, point: str, config: Path) -> None:
@@ -74,6 +78,7 @@ def moved(profile: str, point: str, config: Path) -> None:
 
 def test_every_protocol_is_recorded(recorded: Recorded) -> None:
     assert recorded.told.code == 0, recorded.told
+    assert len(recorded.had) > len(INSTRUMENTS) * 3 / 4, recorded.had
     plain = {
         keys["profile"]: read(CONFIG / "profiles" / f"{keys['profile']}.yaml").plain() for keys in INSTRUMENTS.values()
     }
@@ -90,7 +95,8 @@ def test_same_profiles_make_the_same_of_it(recorded: Recorded) -> None:
 def test_changed_profile_is_named_in_each_poll_and_nothing_else_is(recorded: Recorded, instrument: str) -> None:
     assert recorded.changed.code == 1
     found = [one for one in recorded.changed.json["differences"] if one["instrument"] == instrument]
-    assert {one["point"] for one in found} == {CHANGED[instrument]}
-    assert 2 <= len(found) <= recorded.polls[instrument]
+    assert {one["point"] for one in found} <= {CHANGED[instrument]}
+    assert len(found) == recorded.had[instrument]
+    assert recorded.polls[instrument] >= 2
     for one in found:
         assert one["now"]["value"] == pytest.approx(one["was"]["value"] + 1000)

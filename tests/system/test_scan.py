@@ -50,13 +50,16 @@ MORE: Mapping[str, tuple[str, ...]] = {
     "hj212-calls": ("--listen", "3s"),
 }
 
+READ = ("dlt645", "mbus", "sdi12", "text-asked", "hj212-asked", "hj212-pushes")
+"""Whose proposed site files are polled; the others' are only checked, to save time."""
+
 
 @dataclass
 class Scanned:
-    """One scan, and what the proposed site file reads."""
+    """One scan, and what the proposed site file is good for."""
 
     told: Ended
-    read: Ended
+    tried: Ended
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +80,12 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scanned]:
             for name in LINES
         ]  # fmt: skip
         told = together(*scans, cwd=folder)
-        read = together(*(("read", folder / f"{name}.yaml", "--json") for name in LINES))
-    return {name: Scanned(told[at], read[at]) for at, name in enumerate(LINES)}
+        tries = [
+            ("read", folder / f"{name}.yaml", "--json") if name in READ else ("check", folder / f"{name}.yaml")
+            for name in LINES
+        ]
+        tried = together(*tries)
+    return {name: Scanned(told[at], tried[at]) for at, name in enumerate(LINES)}
 
 
 def test_sensor_is_given_another_address_only_on_a_word(tmp_path: Path) -> None:
@@ -114,8 +121,9 @@ def test_instruments_of_every_protocol_are_found_and_read(scanned: dict[str, Sca
     assert found["address"] == wanted["address"]
     assert found["said"]
     assert found["good"] >= 1
-    assert one.read.code == 0, one.read
-    assert any(row["value"] is not None for row in one.read.json)
+    assert one.tried.code == 0, one.tried
+    if name in READ:
+        assert any(row["value"] is not None for row in one.tried.json)
 
 
 def test_profile_that_fits_is_proposed(scanned: dict[str, Scanned]) -> None:
