@@ -4,6 +4,7 @@ A **scene** is a site's physics (a petrol station, a boiler, a river: kinds.py);
 knows wanders within its range. Times are unix seconds; the same seed gives the same day.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from drivers.simulator.smooth import chance, wander
 
 _MOLAR_MASSES = {"so2": 64, "nox": 46, "no": 30, "no2": 46, "co": 28, "h2s": 34, "nh3": 17, "o3": 48}  # g/mol
 _COUNTERS = {"m3", "L", "mm3", "kWh", "MWh", "kvarh", "GJ", "kg", "t", "uSv"}
+_HIGHEST = {"uint16": 2**16 - 1, "int16": 2**15 - 1, "uint32": 2**32 - 1, "int32": 2**31 - 1}
+_SOME_DAY_S = 1_795_536_000
 _SWITCHED_ON_S = 3_456_000  # 40 days: in milliseconds it fits 32 bits
 _COUNTING = ("volume", "energy", "mass", "dose")
 
@@ -33,20 +36,34 @@ class Behaviour:
 
 
 def behaviour(instrument: InstrumentSpec, places: Sequence[Scene], seed: int) -> Behaviour:
-    """How one instrument of a site behaves: each point by the first scene that knows it, its condition likewise."""
+    """How one instrument of a site behaves: each point by the first scene that knows it, its condition likewise.
+
+    A scene that shows more than the instrument can measure or its register can hold is not meant: a weir is no river.
+    """
     curves: list[Curve] = []
     known: dict[str, Scene] = {}
     for point in instrument.points:
         for scene in places:
-            if (found := scene.curve(instrument, point)) is not None:
+            if (found := scene.curve(instrument, point)) is not None and _fits(curve := _in_unit(*found, point), point):
                 known[point.id] = scene
-                curves.append(_in_unit(*found, point))
+                curves.append(curve)
                 break
         else:
             curves.append(_anything(instrument, point, seed))
     owner = next((scene for scene in places if scene in known.values()), None)
     condition = always_normal if owner is None else owner.condition(instrument)
     return Behaviour(tuple(curves), condition, frozenset(known))
+
+
+def _fits(curve: Curve, point: Point) -> bool:
+    """Whether the point can have what the curve says, at some hours of one day."""
+    low, high = point.range or (-math.inf, math.inf)
+    if (held := _HIGHEST.get(getattr(point, "type", ""))) is not None and getattr(point, "reads", None) is None:
+        high = min(high, held * point.scale + point.offset)
+    if math.inf in (-low, high) and low == -high:
+        return True
+    values = (curve(_SOME_DAY_S + hour * 3600) for hour in (0, 7, 12, 18))
+    return all(low <= value <= high for value in values if isinstance(value, int | float))
 
 
 def _in_unit(curve: Curve, unit: str | None, point: Point) -> Curve:

@@ -126,3 +126,22 @@ def test_the_same_seed_gives_the_same_day_and_another_seed_another() -> None:
     times = [MIDNIGHT + at for at in range(0, 86_400, 600)]
     assert [first.at(at) for at in times] == [again.at(at) for at in times]
     assert [first.at(at) for at in times] != [other.at(at) for at in times]
+
+
+def test_an_instrument_that_measures_less_than_a_river_is_not_shown_the_river() -> None:
+    """A weir's flow meter of 400 L/s, and a total in litres that 32 bits could not hold."""
+    weir = instrument(
+        "weir",
+        {"id": "flow", "quantity": "water_flow", "unit": "L/s", "range": [0, 400]},
+        {"id": "total", "quantity": "water_volume", "unit": "L", "type": "uint32"},
+        {"id": "level", "quantity": "water_level", "unit": "m"},
+    )
+    day = behaviour(weir, scenes([weir], 1, 0), 1)
+    for at in range(MIDNIGHT, MIDNIGHT + 86_400, 3600):
+        flow, total, level = day.at(at)
+        assert isinstance(flow, float)
+        assert isinstance(total, float)
+        assert isinstance(level, float)
+        assert 0 <= flow <= 400
+        assert 0 < total < 2**32
+        assert level > 1.5
