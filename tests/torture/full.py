@@ -77,7 +77,7 @@ def _full_once(scene: Stage, disk: Path, draw: random.Random) -> None:
     polls, batches = counter(scene, "fieldgate_polls_total"), scene.witness.newest
     time.sleep(draw.uniform(0.1, 1.0))  # it stays full
     until(lambda: counter(scene, "fieldgate_polls_total") > polls, "polls while the disk is full")
-    scene.witness.compare_running()
+    scene.witness.compare_full()
     filler.unlink()
     began = time.monotonic()
     until(lambda: scene.witness.newest > batches, "batches after there is space again", patience_s=10.0)
