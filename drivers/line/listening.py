@@ -19,6 +19,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import cast
 
 from drivers.contract import Heard, Hearing
 from drivers.errors import FieldError, LineDown
@@ -174,7 +175,7 @@ class Peer(asyncio.BufferedProtocol):
         self.ear = self._line.ear(self._reply)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # other event loops' do not derive from asyncio's class
         self._transport = transport
         self.peer = str(transport.get_extra_info("peername", ("?",))[0]).partition("%")[0]
         self.since_s = self._heard_s = self._filled_s = self._server.loop.time()
