@@ -49,6 +49,10 @@ logger = logging.getLogger("fieldgate.log")
 TRANSACTION_WEIGHT = 4 << 20
 """Content of one transaction at most, so that a long wait is worked off in steps and the WAL stays small."""
 
+PROMPT_S = 0.02
+"""A `commit_every` up to this asks for speed, not for fewer writes. A longer one is waited for in full: otherwise few
+readings a second would make twice as many commits."""
+
 MOST_TOLD = 500
 """Events of the log itself in one batch: some 100 KiB, which every broker accepts."""
 
@@ -100,6 +104,7 @@ class Writer:
         self._asleep = False  # the task waits for `_wake`
         self._failure: Exception | None = None  # of a commit without the task, unexpected
         self._timer: asyncio.TimerHandle | None = None
+        self._begun_s = 0.0  # loop time of the last commit's begin
         self._checkpoints = Checkpoints(options.gateway, signer, clock)
 
     # Gathering
@@ -122,8 +127,13 @@ class Writer:
         self._wake.set()
 
     def gather(self) -> None:
-        """The first thing after a commit: it waits for `commit_every`, and others join it."""
-        self._timer = asyncio.get_running_loop().call_later(self.settings.commit_every_s, self._due)
+        """The first thing after a commit: it waits for `commit_every`, and others join it. Where that is short it
+        counts from the commit before, so that what comes after a pause waits for nothing."""
+        loop = asyncio.get_running_loop()
+        wait_s = self.settings.commit_every_s
+        if wait_s <= PROMPT_S:
+            wait_s = max(0.0, min(wait_s, self._begun_s + wait_s - loop.time()))
+        self._timer = loop.call_later(wait_s, self._due)
 
     def wake(self) -> None:
         """Commit now."""
@@ -304,6 +314,7 @@ class Writer:
             return
         try:
             if work := self._gathered(final=False):
+                self._begun_s = asyncio.get_running_loop().time()
                 self.committing = store.begin(commit, work, self._files, store.written)
                 self.committing.add_done_callback(partial(self._came, work))
         except Exception as error:
@@ -350,6 +361,7 @@ class Writer:
             return
         if not work:
             return
+        self._begun_s = asyncio.get_running_loop().time()
         committing = self.committing = asyncio.create_task(self._execute(store, work), name="log commit")
         await asyncio.shield(committing)
         self._go_on()
