@@ -1,5 +1,7 @@
 """What tests/fuzz/messages.py feeds: for each codec some instruments, and right messages of theirs to spoil."""
 
+import atexit
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -14,7 +16,7 @@ from tests.drivers.hj212.vectors import MODBUS, RIGHT, sender
 
 Target = Callable[[], list[tuple[InstrumentSpec, LineSpec, list[bytes]]]]
 PROFILES = Path(__file__).parents[2] / "config" / "profiles"
-KEY = Path(gettempdir()) / "fieldgate-fuzz-sm4.key"
+KEY = Path(gettempdir()) / f"fieldgate-fuzz-sm4-{os.getpid()}.key"
 TEXTS = ("position/nmea_gps", "generic/weighbridge_continuous", "generic/voc_printer")
 
 
@@ -38,6 +40,7 @@ def hj212() -> list[tuple[InstrumentSpec, LineSpec, list[bytes]]]:
     """Senders of each CRC, whole, in parts and encrypted, with the vectors of the standard and of real senders."""
     line = LineSpec(name="line", kind="listen", host="127.0.0.1", port=1)
     KEY.write_text("0" * 16)
+    atexit.register(KEY.unlink, missing_ok=True)
     found = []
     for kind in ("hj212", "modbus", "either"):
         for key_file in (None, str(KEY)):
