@@ -95,7 +95,7 @@ def _place(spec: InstrumentSpec, rule: Any) -> Point | None:
         if not hasattr(rule, "table"):
             return None
         same = (getattr(point, "table", None), getattr(point, "address", None)) == (rule.table, rule.address)
-        if same and getattr(point, "bit", None) == rule.bit and getattr(point, "mask", None) is None:
+        if same and getattr(point, "bit", None) in (None, rule.bit) and getattr(point, "mask", None) is None:
             return point
     return None
 

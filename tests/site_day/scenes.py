@@ -16,6 +16,8 @@ from tests.site_day.polls import Findings
 
 EDGE_MS = 300
 """Registers are renewed ten times a second, and a poll takes its time: so near an edge both are right."""
+ALARM_EDGE_MS = 30_000
+"""A source takes its time out of its shield; the alarm comes somewhere on its way."""
 CONTACTS = {"door_open": "door", "alarm": "alarm", "bypass_open": "damper"}
 """Kind -> word in the quantity or note of the contact that shows it."""
 
@@ -72,10 +74,10 @@ def _speaks(spec: InstrumentSpec) -> bool:
     return any(rule.flag == "C" or "C" in (rule.codes or {}).values() for rule in getattr(options, "flags", ()) or ())
 
 
-def _inside(spans: Sequence[Happening], ts: int) -> bool | None:
+def _inside(spans: Sequence[Happening], ts: int, edge_ms: int = EDGE_MS) -> bool | None:
     """Whether it lasts at that time; None too near an edge."""
     for one in spans:
-        if any(abs(ts - edge * 1000) <= EDGE_MS for edge in (one.from_s, one.until_s)):
+        if any(abs(ts - edge * 1000) <= edge_ms for edge in (one.from_s, one.until_s)):
             return None
         if one.from_s * 1000 < ts < one.until_s * 1000:
             return True
@@ -137,8 +139,9 @@ def _batches(
 
 def _contact(kind: str, mine: Sequence[Happening], told: Sequence[Told], began_ms: int, findings: Findings) -> None:
     """One of the contacts is on while it lasts, and at no other time."""
+    edge_ms = ALARM_EDGE_MS if kind == "alarm" else EDGE_MS
     bools = [point for point, value in told[0].values.items() if isinstance(value, bool)] if told else []
-    sure = [(one, inside) for one in told if (inside := _inside(mine, one.ts)) is not None]
+    sure = [(one, inside) for one in told if (inside := _inside(mine, one.ts, edge_ms)) is not None]
     findings.count("contacts", len(sure))
     if not any(all((one.values[point] is True) == inside for one, inside in sure) for point in bools):
         findings.add(f"{kind}: none of {bools} is on just while it lasts, from {began_ms} on")
