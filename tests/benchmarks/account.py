@@ -28,7 +28,7 @@ class Account:
     doubled: int
     foreign: int
     nulls: int
-    missed_polls: float
+    missed_polls: int
     latency_ms: Numbers
     interval_ms: Numbers
     first_s: Numbers
@@ -59,12 +59,7 @@ def account(gateway: Gateway, load: Load, served: Path, feed: Path, begin_s: flo
     unique, counts = np.unique(keys[mine], return_counts=True)
     ms = keys & ((1 << 24) - 1)
     latency_ms = (np.round(came_s * 1000).astype(np.int64) - ms + cycle // 2) % cycle - cycle // 2
-    intervals = [
-        np.diff(np.sort(since_ms[(rows["device"] == device) & (rows["address"] == 0)]))
-        for device in range(load.devices)
-    ]
-    polls = int((rows["address"] == 0).sum())
-    expected = load.devices * (end_s - begin_s) / load.period_s
+    polls = [np.sort(since_ms[(rows["device"] == device) & (rows["address"] == 0)]) for device in range(load.devices)]
     return Account(
         served=len(wanted),
         delivered=int(((came_s >= begin_s) & (came_s < end_s)).sum()),
@@ -72,13 +67,22 @@ def account(gateway: Gateway, load: Load, served: Path, feed: Path, begin_s: flo
         doubled=int((counts - 1).sum()),
         foreign=foreign,
         nulls=nulls,
-        missed_polls=max(0.0, expected - polls),
+        missed_polls=sum(_missed(times, (end_s - begin_s) * 1000, load.period_s * 1000) for times in polls),
         latency_ms=latency_ms[mine],
-        interval_ms=np.concatenate(intervals),
+        interval_ms=np.concatenate([np.diff(times) for times in polls]),
         first_s=came_s[mine],
         lost_s=_served_s(np.setdiff1d(wanted, unique), begin_s, cycle),
         doubled_s=_served_s(unique[counts > 1], begin_s, cycle),
     )
+
+
+def _missed(times: Numbers, window_ms: float, period_ms: float) -> int:
+    """How many polls of a device are not there: one that is late is not missed, wherever the window begins and ends."""
+    if not len(times):
+        return int(window_ms / period_ms)
+    between = round(float(times[-1] - times[0]) / period_ms) + 1 - len(times)
+    edges = sum(max(0, round(float(gap) / period_ms - 0.5)) for gap in (times[0], window_ms - times[-1]))
+    return max(0, between) + edges
 
 
 def _served_s(keys: Numbers, begin_s: float, cycle: int) -> Numbers:
