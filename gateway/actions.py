@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drivers.contract import Driver, Excluding, Writing
@@ -89,9 +89,14 @@ class Actions:
 
     async def mark(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Flag what is N as M or C until a time, from the next reading on."""
+        return self.marked(args)
+
+    def marked(self, args: Mapping[str, Any], **told: str) -> Mapping[str, Any]:
+        """The same, with what else is `told` in the event: where it came from, if not over MQTT. Raises Denied."""
         self._asked(args["instrument"])
         mark = Mark(args["instrument"], Flag(args["flag"]), args["who"], args["until"])
-        self._tell(self._marks().set(mark, self._clock.now_ms()))
+        event = self._marks().set(mark, self._clock.now_ms())
+        self._tell(replace(event, data={**event.data, **told}))
         self._keep_marks()
         return {"instrument": mark.instrument, "flag": mark.flag.value, "until": mark.until_ms}
 

@@ -30,6 +30,7 @@ from gateway.health.service_manager import ServiceManager
 from gateway.health.status import status
 from gateway.log import Log
 from gateway.machine import Machine
+from gateway.marking import PageMarking
 from gateway.memory import Memory
 from gateway.polling.listener import Listener
 from gateway.polling.poller import Polled, Poller
@@ -145,6 +146,7 @@ class Gateway:
         self.accounts = Accounts(site, self.log, self.clock)
         self.pollers = self._pollers()
         body = catalogue(site.gateway_id, site.hash, signer.key, site.everything)
+        self.actions = self._actions()
         self.commands = self._commands()
         self.uplinks = {name: self._uplink(name, body) for name in site.uplinks}
         self.health = Health(
@@ -157,11 +159,12 @@ class Gateway:
                 site=site,
                 failures=self.failures,
                 version=self.version,
+                marks=lambda: self.accounts.marks.as_dict(),
             )
         )
         if site.health is not None:
             try:
-                await self.health.listen(*site.health.address)
+                await self.health.listen(*site.health.address, self._page_marking(), site.health.password_file)
             except GatewayError:
                 await self.log.close()
                 raise
@@ -238,15 +241,13 @@ class Gateway:
 
         return {name: owner(bus) for name, bus in self.buses.items()}
 
-    def _commands(self) -> Commands:
-        """One for all uplinks, so that a command that comes over two of them is carried out once."""
-        allowed = self.site.commands
+    def _actions(self) -> Actions:
         asked = {
             name: Asked(self.pollers[line], driver)
             for line, bus in self.buses.items()
             for name, driver in bus.drivers.items()
         }
-        actions = Actions(
+        return Actions(
             asked,
             lambda: self.accounts.marks,
             self.clock,
@@ -255,9 +256,22 @@ class Gateway:
             self.accounts.keep_marks,
             lambda: status(self.health.parts, self.health.bounds),
         )
+
+    def _page_marking(self) -> PageMarking:
+        accounts = self.accounts
+        return PageMarking(
+            self.actions,
+            self.clock,
+            lambda: accounts.taken_up,
+            lambda: self.log.save("marks", accounts.marks.to_bytes()),
+        )
+
+    def _commands(self) -> Commands:
+        """One for all uplinks, so that a command that comes over two of them is carried out once."""
+        allowed = self.site.commands
         return Commands(
             Permission(allowed.allow, allowed.keys),
-            actions.by_name(),
+            self.actions.by_name(),
             self.clock,
             self.tell,
             lambda data, until_ms: self.log.save("commands", data, until_ms),

@@ -1,12 +1,18 @@
 """What `run.py` starts: the listener for metrics, health and the status page, and the words for systemd."""
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
+from gateway.errors import GatewayError
+from gateway.health.asking import Marking
 from gateway.health.bounds import Bounds
 from gateway.health.sources import Parts
 
 if TYPE_CHECKING:
     from gateway.health.web import Web
+
+logger = logging.getLogger(__name__)
 
 
 class Health:
@@ -17,11 +23,22 @@ class Health:
         self.bounds = Bounds(parts)
         self._web: Web | None = None
 
-    async def listen(self, host: str, port: int) -> None:
-        """Open the listener. Raises GatewayError when the address cannot be had."""
+    async def listen(self, host: str, port: int, marking: Marking, password_file: str | None) -> None:
+        """Open the listener. Raises GatewayError when the address cannot be had.
+
+        A password file that cannot be used leaves the page read-only: polling does not wait for it.
+        """
+        from gateway.health.marking import MarkPost, password_in
         from gateway.health.web import Web  # h11 and prometheus_client only where something listens
 
-        self._web = Web(self.parts, self.bounds)
+        mark = None
+        if password_file is not None:
+            try:
+                password = await asyncio.to_thread(password_in, password_file)
+                mark = MarkPost(marking, password, self.parts.clock.monotonic)
+            except GatewayError as error:
+                logger.error("health: no marks can be set on the page: %s", error)
+        self._web = Web(self.parts, self.bounds, mark)
         await self._web.open(host, port)
 
     async def close(self) -> None:

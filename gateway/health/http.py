@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server for pages that are only read: GET and HEAD, one answer after the other.
+"""A small HTTP/1.1 server: GET and HEAD, POST to the paths that are named, one answer after the other.
 
 h11 speaks the protocol; here are the bounds, since whoever can reach the port can send anything. A connection holds at
 most one request's head and one answer. A head that is too long, or does not come in time, ends its connection, and so
@@ -8,7 +8,7 @@ new one: whoever opens many keeps nobody out.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -34,7 +34,7 @@ class Limits:
     head_bytes: int = 8190
     """What is longer is refused, unless it is all there at once and less than twice that long."""
     body_bytes: int = 1024
-    """A request for a page needs none; what is longer is not read."""
+    """A request for a page needs none, a mark some 150; what is longer is not read."""
     head_s: float = 10.0
     """From the first byte of a request to its last."""
     idle_s: float = 15.0
@@ -53,13 +53,30 @@ class Answer:
     body: bytes
     kind: str = TEXT
     status: HTTPStatus = HTTPStatus.OK
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a client sent to one path. Names of headers are in lower case, those that came twice joined by a comma."""
+
+    headers: Mapping[str, str]
+    body: bytes | None
+    """None where it is longer than `Limits.body_bytes`, or the client waits to be asked for it."""
 
 
 class Server:
-    """Answers with what `answer` says of the path, `headers` added to each."""
+    """Answers with what `answer` says of the path, `headers` added to each; `posts` takes what is sent, by path."""
 
-    def __init__(self, answer: Callable[[str], Answer], headers: Mapping[str, str], limits: Limits = USUAL) -> None:
+    def __init__(
+        self,
+        answer: Callable[[str], Answer],
+        headers: Mapping[str, str],
+        limits: Limits = USUAL,
+        posts: Mapping[str, Callable[[Posted], Awaitable[Answer]]] | None = None,
+    ) -> None:
         self._answer = answer
+        self._posts = posts or {}
         self._headers = [*headers.items()]
         self._limits = limits
         self._server: asyncio.Server | None = None
@@ -110,9 +127,10 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         try:
-            while (request := await visit.request()) is not None:
+            while (asked := await visit.request()) is not None:
+                request, body = asked
                 self._waiting.pop(task, None)
-                await visit.say(self._answered(request), request)
+                await visit.say(await self._answered(request, body), request)
                 if not await visit.again():
                     break
                 self._waiting[task] = None
@@ -126,10 +144,16 @@ class Server:
         finally:
             visit.end()
 
-    def _answered(self, request: h11.Request) -> Answer:
-        if request.method.decode("ascii") not in _READ:
-            return Answer(b"there is only GET and HEAD\n", status=HTTPStatus.METHOD_NOT_ALLOWED)
-        return self._answer(_path(request.target.decode("ascii")))
+    async def _answered(self, request: h11.Request, body: bytes | None) -> Answer:
+        method, path = request.method.decode("ascii"), _path(request.target.decode("ascii"))
+        post = self._posts.get(path)
+        there = _READ if post is None else ("POST",)
+        if method not in there:
+            allow, words = ", ".join(there), " and ".join(there)
+            return Answer(
+                f"there is only {words}\n".encode(), status=HTTPStatus.METHOD_NOT_ALLOWED, headers=(("Allow", allow),)
+            )
+        return self._answer(path) if post is None else await post(Posted(_headers(request), body))
 
 
 class _Visit:
@@ -146,8 +170,11 @@ class _Visit:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_bytes)
         writer.transport.set_write_buffer_limits(high=0)  # `drain` waits for all of an answer
 
-    async def request(self) -> h11.Request | None:
-        """The next request, its body read; None at the end. Raises TimeoutError, OSError, h11.RemoteProtocolError."""
+    async def request(self) -> tuple[h11.Request, bytes | None] | None:
+        """The next request and its body (None: not all of it was read); None at the end.
+
+        Raises TimeoutError, OSError, h11.RemoteProtocolError.
+        """
         if self._http.trailing_data == (b"", False):
             async with asyncio.timeout(self._limits.idle_s):
                 await self._more()
@@ -155,10 +182,15 @@ class _Visit:
             found = await self._event()
             if not isinstance(found, h11.Request):
                 return None
-            left = 0 if self._http.they_are_waiting_for_100_continue else self._limits.body_bytes
-            while left > 0 and isinstance(part := await self._event(), h11.Data):
-                left -= len(part.data)
-            return found
+            if self._http.they_are_waiting_for_100_continue:
+                return found, None
+            body = bytearray()
+            while len(body) <= self._limits.body_bytes:
+                part = await self._event()
+                if not isinstance(part, h11.Data):
+                    return found, bytes(body)
+                body += part.data
+            return found, None
 
     async def say(self, answer: Answer, request: h11.Request | None = None) -> None:
         """Send it, and wait until it is taken. Raises TimeoutError and OSError."""
@@ -167,9 +199,8 @@ class _Visit:
             ("Date", formatdate(usegmt=True)),
             ("Content-Type", answer.kind),
             ("Content-Length", str(len(answer.body))),
+            *answer.headers,
         ]
-        if answer.status is HTTPStatus.METHOD_NOT_ALLOWED:
-            headers.append(("Allow", ", ".join(_READ)))
         if request is None or self._http.their_state is not h11.DONE:
             headers.append(("Connection", "close"))
         said = self._http.send(h11.Response(status_code=answer.status, reason=answer.status.phrase, headers=headers))
@@ -210,6 +241,15 @@ class _Visit:
 
     async def _more(self) -> None:
         self._http.receive_data(await self._reader.read(self._limits.head_bytes))
+
+
+def _headers(request: h11.Request) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw, value in request.headers:
+        name = raw.decode("ascii")
+        said = value.decode("latin-1")  # any byte is one; what is compared with ASCII fails
+        found[name] = f"{found[name]}, {said}" if name in found else said
+    return found
 
 
 def _path(target: str) -> str:

@@ -4,9 +4,9 @@
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from drivers.measure import Histogram
 from drivers.profile import InstrumentSpec
@@ -129,6 +129,8 @@ class Parts:
     site: SiteSource
     failures: Counter[str]
     version: str
+    marks: Callable[[], Mapping[str, Mapping[str, Any]]]
+    """What persons have marked at this moment: instrument -> flag, who, until (ms)."""
     started_s: float = field(init=False)
     started_ms: int = field(init=False)
     specs: Mapping[str, InstrumentSpec] = field(init=False)

@@ -39,7 +39,7 @@ def status(parts: Parts, bounds: Bounds) -> dict[str, Any]:
 
 
 def _instruments(parts: Parts, line: str, now_s: float) -> list[dict[str, Any]]:
-    poller = parts.pollers[line]
+    poller, marks = parts.pollers[line], parts.marks()
     rows = []
     for spec in parts.site.instruments:
         if spec.line != line:
@@ -67,6 +67,7 @@ def _instruments(parts: Parts, line: str, now_s: float) -> list[dict[str, Any]]:
                 "answering": poller.answering.get(spec.id, False),
                 "age_s": round(now_s - reading.monotonic_s, 1) if reading is not None else None,
                 "value_age_s": round(now_s - answered_s, 1) if answered_s is not None else None,
+                "mark": marks.get(spec.id),
                 "points": points,
             }
         )

@@ -1,4 +1,4 @@
-"""What the one listener serves: /metrics, /healthz, /status.json and the page. It changes nothing."""
+"""What the one listener serves: /metrics, /healthz, /status.json and the page; /mark where a password is set."""
 
 import json
 from http import HTTPStatus
@@ -6,6 +6,7 @@ from importlib.resources import files
 
 from gateway.health.bounds import Bounds
 from gateway.health.http import Answer, Server
+from gateway.health.marking import JSON, MarkPost
 from gateway.health.metrics import Metrics
 from gateway.health.sources import Parts
 from gateway.health.status import status
@@ -22,17 +23,17 @@ ASSETS = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
 }
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-JSON = "application/json; charset=utf-8"
 
 
 class Web:
-    """The listener."""
+    """The listener. Without `mark` it changes nothing."""
 
-    def __init__(self, parts: Parts, bounds: Bounds) -> None:
+    def __init__(self, parts: Parts, bounds: Bounds, mark: MarkPost | None = None) -> None:
         self._parts = parts
         self._bounds = bounds
         self._metrics = Metrics(parts)
-        self._server = Server(self._answer, SECURITY)
+        self._marking = mark is not None
+        self._server = Server(self._answer, SECURITY, posts={"/mark": mark} if mark is not None else None)
 
     async def open(self, host: str, port: int) -> None:
         """Listen. Raises GatewayError with the address when it cannot be had."""
@@ -48,7 +49,8 @@ class Web:
         if path == "/healthz":
             return self._healthz()
         if path == "/status.json":
-            return Answer(json.dumps(status(self._parts, self._bounds)).encode(), JSON)
+            told = status(self._parts, self._bounds) | {"marking": self._marking}
+            return Answer(json.dumps(told).encode(), JSON)
         if path in ASSETS:
             name, kind = ASSETS[path]
             return Answer(files("gateway.health").joinpath("page", name).read_bytes(), kind)

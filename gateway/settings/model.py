@@ -250,7 +250,8 @@ class HealthSettings(Checked):
     listen: Endpoint = "127.0.0.1:9469"
     """`address:port` to listen on."""
     password_file: FilePath | None = None
-    """File with the password that allows changes on the page; without it the page is read-only."""
+    """File whose first line is the password (8 characters or more) for marks on the page; read at the start. Without it
+    the page is read-only."""
 
     @property
     def address(self) -> tuple[str, int]:

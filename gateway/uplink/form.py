@@ -13,6 +13,8 @@ MOST_NESTED = 100
 """Opening brackets in a command; a few are enough, and the signature's text is made by a recursive writer."""
 LONGEST_TEXT = 256
 """Characters of a name or a person in the arguments."""
+LONGEST_MARK_MS = 366 * 86_400_000
+"""A mark that ends later was meant otherwise (microseconds, say), and would take N from an instrument for good."""
 
 
 class Unparseable(Exception):
@@ -53,6 +55,11 @@ def command(body: Mapping[str, Any], retained: bool, now_ms: int) -> Command:
         raise Denied("unknown", f"there is no command {name[:64]!r}; there are {', '.join(sorted(NAMES))}")
     if not isinstance(args, dict):
         raise Denied("malformed", "args is not an object")
+    return Command(body["id"], name, arguments(name, args, now_ms), expires, body)
+
+
+def arguments(name: str, args: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """Those of the command `name` that it knows, each checked. Raises Denied."""
     for key, (wanted, fits) in _ARGUMENTS[name].items():
         if key not in args:
             raise Denied("invalid", f"args lacks {key}: {wanted}")
@@ -62,7 +69,9 @@ def command(body: Mapping[str, Any], retained: bool, now_ms: int) -> Command:
         raise Denied("invalid", "args.from is not before args.to")
     if name == "mark" and args["until"] <= now_ms:
         raise Denied("invalid", "args.until is over")
-    return Command(body["id"], name, {key: args[key] for key in _ARGUMENTS[name]}, expires, body)
+    if name == "mark" and args["until"] > now_ms + LONGEST_MARK_MS:
+        raise Denied("invalid", "args.until is more than a year ahead")
+    return {key: args[key] for key in _ARGUMENTS[name]}
 
 
 def _whole(value: Any) -> TypeGuard[int]:

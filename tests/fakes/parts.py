@@ -1,7 +1,9 @@
 """Running parts as health sees them (gateway.health.sources), each attribute settable by the test."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from drivers.contract import Flag, Sample, Value
 from drivers.measure import Histogram
@@ -104,10 +106,11 @@ class FakeParts:
         self.log = FakeLog()
         self.uplinks = {name: FakeUplink(name) for name in site.uplinks}
         self.failures: Counter[str] = Counter()
+        self.marks: dict[str, Mapping[str, Any]] = {}
         self.site = site
         self.parts = Parts(
             lines=self.lines, pollers=self.pollers, log=self.log, uplinks=self.uplinks, clock=self.clock,
-            site=site, failures=self.failures, version="1.2.3",
+            site=site, failures=self.failures, version="1.2.3", marks=lambda: self.marks,
         )  # fmt: skip
 
     def poll_all(self, value: Value = 1.5) -> None:

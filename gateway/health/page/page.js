@@ -37,6 +37,24 @@ const TEXTS = {
   since: ["running since", "运行自"],
   version: ["version", "版本"],
   expires: ["certificate until", "证书有效期至"],
+  marking: ["Mark an instrument", "设置仪器标记"],
+  instrument: ["Instrument", "仪器"],
+  flag: ["Work", "工作内容"],
+  maintenance: ["maintenance (M)", "维护 (M)"],
+  calibration: ["calibration (C)", "校准 (C)"],
+  lasting: ["For", "时长"],
+  hour: ["1 hour", "1 小时"],
+  hours4: ["4 hours", "4 小时"],
+  hours8: ["8 hours", "8 小时"],
+  day: ["1 day", "1 天"],
+  week: ["7 days", "7 天"],
+  over: ["10 seconds more (to end a mark)", "再 10 秒（结束标记）"],
+  who: ["Who", "人员"],
+  password: ["Password", "密码"],
+  set: ["Set the mark", "设置标记"],
+  marked: ["marked", "已标记"],
+  until: ["until", "至"],
+  refused: ["not set", "未设置"],
 };
 const REFRESH_MS = 2000;
 let language = (localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en")) === "zh" ? 1 : 0;
@@ -72,6 +90,7 @@ function card(title, aside, stateClass, state, rows) {
     element("div", `state ${stateClass}`, state),
     ...rows.filter((each) => each !== null));
 }
+const marked = (mark) => `${say("marked")} [${mark.flag}]: ${mark.who}, ${say("until")} ${new Date(mark.until).toLocaleString()}`;
 function instrument(row) {
   const table = element("table", "");
   const reasons = new Set();
@@ -85,6 +104,7 @@ function instrument(row) {
   }
   const age = row.age_s === null ? say("never") : `${duration(row.age_s)} ${say("ago")}`;
   const why = [...reasons].slice(0, 3).map((reason) => element("div", "why", reason));
+  if (row.mark) why.unshift(element("div", "odd", marked(row.mark)));
   return card(row.title || row.id, age, row.answering ? "good" : "bad", row.answering ? say("answers") : say("silent"), [table, ...why]);
 }
 function line(row) {
@@ -123,6 +143,16 @@ function show(status) {
     byId(id).className = "grid";
     byId(id).replaceChildren(...rows.map(draw));
   }
+  byId("marking").hidden = !status.marking;
+  const names = status.instruments.map((row) => row.id).join("\n");
+  if (byId("instrument").dataset.names !== names) {  // else what somebody is choosing stays as it is
+    byId("instrument").dataset.names = names;
+    byId("instrument").replaceChildren(...status.instruments.map((row) => {
+      const option = element("option", "", row.title ? `${row.title} (${row.id})` : row.id);
+      option.value = row.id;
+      return option;
+    }));
+  }
 }
 let last = null;
 async function refresh() {
@@ -135,6 +165,33 @@ async function refresh() {
   }
   setTimeout(refresh, REFRESH_MS);
 }
+async function mark() {
+  const { now } = await (await fetch("status.json", { cache: "no-store" })).json();  // the gateway's clock, not this one's
+  const secret = new TextEncoder().encode(`:${byId("password").value}`);
+  const answer = await fetch("mark", {
+    method: "POST",
+    credentials: "omit",  // the browser neither keeps the password nor asks for it by itself
+    headers: { "Content-Type": "application/json", "Authorization": `Basic ${btoa(String.fromCharCode(...secret))}` },
+    body: JSON.stringify({ instrument: byId("instrument").value, flag: byId("flag").value, who: byId("who").value.trim(),
+      until: now + 1000 * Number(byId("lasting").value) }),
+  });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.error);
+  return told;
+}
+byId("mark").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  byId("said").textContent = "…";
+  try {
+    const told = await mark();
+    byId("said").className = "good";
+    byId("said").textContent = `${told.instrument}: ${marked({ ...told, who: byId("who").value })}`;
+    byId("password").value = "";
+  } catch (error) {
+    byId("said").className = "bad";
+    byId("said").textContent = `${say("refused")}: ${error.message}`;
+  }
+});
 byId("language").addEventListener("click", () => {
   language = 1 - language;
   localStorage.setItem("language", language ? "zh" : "en");

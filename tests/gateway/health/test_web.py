@@ -1,4 +1,4 @@
-"""The one listener: what it serves, and that it serves nothing else and changes nothing."""
+"""The one listener: what it serves, and that without a password it changes nothing."""
 
 import json
 from collections.abc import AsyncIterator

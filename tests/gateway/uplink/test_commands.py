@@ -191,6 +191,7 @@ async def test_a_malformed_command_is_answered_with_what_is_wrong(change: dict[s
         ("backfill", {"from": 1.5, "to": 2}),
         ("mark", ARGS["mark"] | {"flag": "N"}),
         ("mark", ARGS["mark"] | {"until": NOW_MS}),
+        ("mark", ARGS["mark"] | {"until": NOW_MS * 1000}),
         ("mark", ARGS["mark"] | {"who": ""}),
         ("write", ARGS["write"] | {"value": None}),
         ("write", ARGS["write"] | {"value": [1]}),
