@@ -61,6 +61,9 @@ class Feed(Protocol):
     async def undelivered(self, uplink: str, before: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
         """Oldest batches with after < position < before that `uplink` has neither settled nor set aside, in order."""
 
+    def needs(self, uplink: str, position: int) -> bool:
+        """Whether `uplink` has neither settled nor set aside this one."""
+
     def settle(self, uplink: str, position: int) -> None:
         """The broker acknowledged it with success. Durable with the next commit; a crash before means a repeat."""
 

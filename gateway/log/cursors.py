@@ -35,6 +35,10 @@ class Cursors:
                     runs.add(*run)
             self.changed.add(uplink)
 
+    def needs(self, uplink: str, position: int) -> bool:
+        """Whether the uplink still needs this one."""
+        return position not in self.settled[uplink]
+
     def lose(self, first: int, last: int) -> None:
         """These hold no batch that can be delivered."""
         self.gone.add(first, last)

@@ -240,6 +240,10 @@ class Log:
             gone_times = await self._access.ask(times.gone_times, gone, self._shelf.newest, since_ms)
         return [(first, last + 1) for first, last in gone_times.within(from_ms, to_ms - 1)]
 
+    def needs(self, uplink: str, position: int) -> bool:
+        """Whether the uplink has neither settled nor set aside this one."""
+        return self._shelf.cursors.needs(uplink, position)
+
     def settle(self, uplink: str, position: int) -> None:
         """The uplink has it; durable with the next commit."""
         self._shelf.cursors.settle(uplink, position)

@@ -176,8 +176,8 @@ class Delivery:
                 page = await self._page(0)
 
     async def _in_turn(self, batch: Batch) -> None:
-        """Send it unless it is on its way or was refused a short time ago."""
-        if batch.position in self._in_flight:
+        """Send it unless it is on its way, has arrived since its page was read, or was refused a short time ago."""
+        if batch.position in self._in_flight or not self._feed.needs(self._uplink, batch.position):
             return
         if (wait_s := self._lanes.refusals.wait_s(batch.position, self._now())) > 0:
             self._again_in(wait_s)

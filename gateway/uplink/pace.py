@@ -11,6 +11,8 @@ Three bounds, none of which the backlog of a short outage meets for long:
 
 SHARE = 3.0
 """Sending is about half of what a batch costs; reading it from the log and taking its acknowledgement is the rest."""
+FIRST_S = 0.001
+"""What the first one took counts as so much at most: a process that has just started is slow in everything."""
 MEAN_OVER = 16
 """Batches over which the time of sending is averaged."""
 ODD = 4.0
@@ -50,7 +52,7 @@ class Pace:
         if self._sending_s > 0.0:
             self._sending_s += (min(took_s, ODD * self._sending_s) - self._sending_s) / MEAN_OVER
         else:
-            self._sending_s = took_s
+            self._sending_s = min(took_s, FIRST_S)
         self._next_at = max(self._next_at, began) + self.interval_s
 
     def acknowledged(self, elapsed_s: float, now: float) -> None:

@@ -74,6 +74,9 @@ class MemoryLog:
                     break
         return found
 
+    def needs(self, uplink: str, position: int) -> bool:
+        return position not in self._settled.get(uplink, set()) and position not in self.aside.get(uplink, {})
+
     def settle(self, uplink: str, position: int) -> None:
         self.settled.setdefault(uplink, []).append(position)
         self._settled.setdefault(uplink, set()).add(position)

@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 import pytest
 
-from gateway.batch import FIRST_PREV, digest
+from gateway.batch import FIRST_PREV, Batch, digest
 from tests.fakes.memory_log import GATEWAY, MemoryLog
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.site_uplink import Settings, Subscriber, running, until
@@ -30,6 +31,35 @@ async def test_what_is_committed_while_connected_arrives_on_data_in_order(tmp_pa
         assert await subscriber.received("data", 50) == [batch.body for batch in batches]
         assert subscriber.bodies("backfill") == []
         assert log.settled["city"] == [batch.position for batch in batches]
+
+
+class SlowlyReadLog(MemoryLog):
+    """Its first page of a backlog was read before the live batches in it were acknowledged, and comes after that."""
+
+    read = False
+
+    async def undelivered(self, uplink: str, before: int, after: int = 0, limit: int = 64) -> Sequence[Batch]:
+        if self.read:
+            return await super().undelivered(uplink, before, after, limit)
+        self.read = True
+        await until(lambda: len(self.settled.get(uplink, ())) == 10)
+        return list(self.batches.values())
+
+
+async def test_a_live_batch_that_arrived_since_the_backlog_was_read_is_not_sent_again(tmp_path: Path) -> None:
+    log = SlowlyReadLog()
+    async with (
+        Mosquitto(tmp_path) as broker,
+        Subscriber(broker.host, broker.port) as subscriber,
+        running(log, Settings(broker.host, broker.port)) as uplink,
+    ):
+        await until(lambda: uplink.connected and log.read)
+        log.commit(10)
+        await until(lambda: uplink.acknowledged == 10)
+        log.commit(1)
+        assert len(await subscriber.received("data", 11)) == 11
+        await until(lambda: uplink.acknowledged == 11)
+        assert subscriber.bodies("backfill") == []
 
 
 async def test_what_was_committed_before_the_connection_arrives_on_backfill_in_order(tmp_path: Path) -> None:
