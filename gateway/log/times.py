@@ -8,6 +8,7 @@ such record: there, row after row is looked at.
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -63,8 +64,7 @@ def between(
     ordered = turns[0] if turns else newest + 1
     if after + 1 < ordered:
         return _scanned(connection, gone, ordered - 1, from_ms, to_ms, after, limit)
-    ends = [*turns[1:], newest + 1]
-    for first, beyond in zip(turns, ends, strict=True):
+    for first, beyond in pairwise((*turns, newest + 1)):
         if beyond <= after + 1:
             continue
         low = _first_from(connection, max(first, after + 1), beyond - 1, from_ms)
