@@ -96,7 +96,10 @@ class LaneState:
 
 
 class Asking:
-    """Lends the one question per `every_s` to the lanes that are refused, in turn where both have something to ask."""
+    """Lends the one question per `every_s` to the lanes that are refused, in turn where both have something to ask.
+
+    `lanes`: the live one, then the backlog's.
+    """
 
     def __init__(self, every_s: float, lanes: tuple[LaneState, ...]) -> None:
         self._every_s = every_s
@@ -118,6 +121,11 @@ class Asking:
         """`lane` sends the batch that asks."""
         self._last = lane
         self._next_at = now + self._every_s
+
+    def connected(self, now: float) -> None:
+        """Over a new connection whoever listens may be back as well: ask at once, the first lane first."""
+        self._last = self._lanes[-1]
+        self._next_at = now
 
     def opened(self) -> None:
         """One lane is heard again: the other one need not wait to ask."""

@@ -179,7 +179,7 @@ class Uplink:
 
     async def _use(self, connection: Connection) -> None:
         self.certificate_expiry_s = connection.certificate_expiry_s
-        self._lanes.asking.opened()  # whoever listens may be back as well
+        self._lanes.asking.connected(asyncio.get_running_loop().time())
         delivery = Delivery(self.name, connection, self._feed, self._settings, self._lanes, self._counts, self._ranges)
         try:
             async with asyncio.TaskGroup() as group:

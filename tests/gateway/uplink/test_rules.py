@@ -219,6 +219,19 @@ def test_two_lanes_that_nobody_hears_share_one_question_every_ten_seconds_in_tur
     assert asked == ["data", "backfill"] * 5
 
 
+def test_over_a_new_connection_the_live_lane_asks_first_and_the_backlog_in_its_turn() -> None:
+    live, backlog = LaneState("data"), LaneState("backfill")
+    asking = Asking(10.0, (live, backlog))
+    for lane in (live, backlog):
+        lane.failure(UNHEARD)
+        lane.wants = True
+    asking.asked(live, 95.0)
+    asking.connected(100.0)
+    assert (asking.wait_s(live, 100.0), asking.wait_s(backlog, 100.0)) == (0.0, 10.0)
+    live.success()
+    assert asking.wait_s(backlog, 100.0) == 0.0  # alone it asks at once
+
+
 def drained(pace: Pace, sending_s: float, seconds: float, odd_s: float = 0.0) -> int:
     """How many batches go in so long, each taking `sending_s` to send and every hundredth `odd_s`."""
     now, sent = 0.0, 0
