@@ -214,8 +214,8 @@ class Gateway:
 
     def _pollers(self) -> dict[str, Poller | Listener]:
         specs = {spec.id: spec for spec in self.site.instruments}
-        periods = [round(spec.every_s * 1000) for spec in self.site.instruments]
-        spread = dict(zip(specs, phases(periods), strict=True))
+        asked = [(spec.line, round(spec.every_s * 1000)) for spec in self.site.instruments]
+        spread = dict(zip(specs, phases(asked), strict=True))
 
         def polled(bus: Fieldbus, name: str) -> Polled:
             spec = specs[name]

@@ -242,7 +242,7 @@ async def shared(path: str, seconds: float) -> Shared:
         units = range(1, INSTRUMENTS + 1)
         polled = [
             Polled(f"unit-{unit}", instrument(unit, spec, line), period_ms, phase_ms)
-            for unit, phase_ms in zip(units, phases([period_ms] * INSTRUMENTS), strict=True)
+            for unit, phase_ms in zip(units, phases([("line", period_ms)] * INSTRUMENTS), strict=True)
         ]
         began_ms = round(time.time() * 1000)
         return judged(await poll_for(seconds, line, polled), began_ms + round(seconds * 500))

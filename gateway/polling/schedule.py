@@ -11,11 +11,17 @@ on by the monotonic clock. A poll is due at k x period + phase, so a 5 s poll ha
 5. units polled as fast as the line allows, in turn.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 PATIENCE_MS = 10_000
 """How long good units may go first; equals the longest silence step, so that probes stay regular."""
+
+TOGETHER = 10
+"""Lines that are asked in one instant, at most: on a small board the last of more would be asked noticeably late."""
+INSTANTS = 8
+"""Of one line at least, so that the second instruments of several lines are asked together too."""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,11 +113,22 @@ def _aligned(entry: Entry, now_ms: int) -> int:
     return periods * entry.period_ms + entry.phase_ms
 
 
-def phases(periods_ms: Iterable[int]) -> list[int]:
-    """A small fixed phase for each instrument of a site, spread so that they do not all start in one instant.
+def phases(asked: Sequence[tuple[str, int]]) -> list[int]:
+    """A small fixed phase in ms for each instrument of a site, given as (line, period in ms).
 
-    Spread over a tenth to four fifths: short periods over most of the period, long ones over at most 0.8 s,
-    so that a poll stays recognisably at its round second.
+    Instruments of one line would wait for one another: they are spread over it. Those of different lines are asked in
+    the same instant: one wake-up and one commit serve them all, and what is calculated from several of them was
+    measured at one time (docs/decisions/0012-lines-are-asked-together.md). Spread over four fifths of a short period
+    and at most 0.8 s of a long one, so that a poll stays recognisably at its round second.
     """
-    periods = list(periods_ms)
-    return [index * min(period * 4 // 5, 800) // len(periods) for index, period in enumerate(periods)]
+    lines = {line: index // TOGETHER for index, line in enumerate(dict.fromkeys(line for line, _ in asked))}
+    groups = 1 + max(lines.values(), default=0)
+    of_line, before = Counter(line for line, _ in asked), Counter[str]()
+    found: list[int] = []
+    for line, period_ms in asked:
+        many = of_line[line]
+        instants = max(INSTANTS, many)
+        place = before[line] * instants // many * groups * many + lines[line] * instants
+        found.append(min(period_ms * 4 // 5, 800) * place // (instants * groups * many))
+        before[line] += 1
+    return found

@@ -146,7 +146,7 @@ class InstrumentKeys(Checked):
     settle_s: Annotated[Duration, Field(ge=0, le=3600)] | None = Field(None, alias="settle")
     """Quiet time of this unit after a timeout; default: the line's."""
     phase_s: Annotated[Duration, Field(ge=0)] | None = Field(None, alias="phase")
-    """Offset of its polls from the full period, less than the period; default: spread over the site."""
+    """Offset of its polls from the full period, less than the period; default: spread over its line."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The protocol's own settings; what stands here replaces the profile's."""
     points: tuple[dict[str, Any], ...] = ()

@@ -61,7 +61,7 @@ def polled(
         period_ms = round(period_s * 1000)
         instruments = [
             Polled(f"unit-{unit}", paced.instrument(unit, spec, line), period_ms, phase_ms)
-            for unit, phase_ms in zip(units, phases([period_ms] * len(units)), strict=True)
+            for unit, phase_ms in zip(units, phases([("line", period_ms)] * len(units)), strict=True)
         ]
         clock = virtual_time.VirtualClock()
         poller = Poller(line, instruments, clock, readings.append, lambda event: None, shared_wire=True)

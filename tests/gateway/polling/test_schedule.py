@@ -1,9 +1,11 @@
 """The deadline queue: aligned, without drift, fair, and kind to good units."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.polling.schedule import Entry, Schedule, phases
+from gateway.polling.schedule import TOGETHER, Entry, Schedule, phases
 
 WEEK_MS = 7 * 86_400_000
 
@@ -123,7 +125,29 @@ def test_a_clock_step_realigns_without_a_burst() -> None:
     assert schedule.next_ms() == 3_605_000
 
 
-def test_phases_are_small_fixed_and_spread() -> None:
-    spread = phases([5000] * 4 + [100] * 4)
-    assert spread == [0, 100, 200, 300, 40, 50, 60, 70]
+def test_instruments_of_one_line_are_spread_over_it() -> None:
+    assert phases([("a", 5000)] * 4 + [("b", 100)] * 4) == [0, 200, 400, 600, 0, 20, 40, 60]
+    assert phases([("a", 1000)] * 20) == [40 * index for index in range(20)]
     assert phases([]) == []
+
+
+def test_instruments_of_different_lines_are_asked_in_one_instant() -> None:
+    assert phases([(f"line {index}", 1000) for index in range(10)]) == [0] * 10
+    assert phases([("a", 5000), ("b", 5000), ("a", 5000), ("c", 5000), ("b", 5000)]) == [0, 0, 400, 0, 400]
+
+
+def test_many_lines_are_asked_in_groups() -> None:
+    spread = phases([(f"line {index}", 100) for index in range(500)])
+    assert sorted(Counter(spread).values(), reverse=True)[0] == TOGETHER
+    assert spread[:TOGETHER] == [0] * TOGETHER
+    assert max(spread) < 80
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from((0, 50, 100, 250, 1000, 5000, 60_000))), max_size=200))
+def test_no_two_of_a_line_share_an_instant_as_long_as_there_are_milliseconds(asked: list[tuple[int, int]]) -> None:
+    spread = phases([(f"line {line}", period) for line, period in asked])
+    for line in {line for line, _ in asked}:
+        own = [(phase, period) for phase, (one, period) in zip(spread, asked, strict=True) if one == line]
+        assert all(0 <= phase <= min(period * 4 // 5, 800) for phase, period in own)
+        long = [phase for phase, period in own if period >= 1000]
+        assert len(set(long)) == len(long)
