@@ -5,7 +5,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -72,6 +72,9 @@ class Feed(Protocol):
 
     def backlog(self, uplink: str) -> tuple[int, int | None]:
         """How many batches are undelivered, and `created_ms` of the oldest (None if there is none)."""
+
+    def committing(self) -> Awaitable[Any] | None:
+        """The commit under way, if any. Live data wait for it."""
 
     def recovered(self, uplink: str) -> Signal:
         """Set when old batches have become undelivered again; cleared by the uplink before it looks for them."""

@@ -10,9 +10,9 @@ from gateway.broker.address import BrokerAddress, Message
 from gateway.broker.failure import ConnectFailed, named
 
 if TYPE_CHECKING:  # paho costs 12 MB and 50 ms: it is imported by the first connection, in its thread
-    from paho.mqtt.client import Client
+    from gateway.broker.client import ShortClient
 
-Opened: TypeAlias = "tuple[Client, float | None]"
+Opened: TypeAlias = "tuple[ShortClient, float | None]"
 """The client with its CONNECT sent, and when its own certificate ends."""
 
 
@@ -64,7 +64,7 @@ def properties(packet: str) -> Any:
     return Properties(getattr(PacketTypes, packet))  # type: ignore[no-untyped-call]
 
 
-def _dial(address: BrokerAddress, will: Message | None, largest: int | None, timeout_s: float) -> "Client":
+def _dial(address: BrokerAddress, will: Message | None, largest: int | None, timeout_s: float) -> "ShortClient":
     from paho.mqtt.client import MQTTv5, MQTTv311
     from paho.mqtt.enums import CallbackAPIVersion
 
@@ -101,6 +101,6 @@ def _dial(address: BrokerAddress, will: Message | None, largest: int | None, tim
     return client
 
 
-def _drop(client: "Client") -> None:
+def _drop(client: "ShortClient") -> None:
     if (sock := client.socket()) is not None:
         sock.close()

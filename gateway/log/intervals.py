@@ -52,7 +52,8 @@ class Intervals:
         if start < end:
             first = min(first, self._firsts[start])
             last = max(last, self._lasts[end - 1])
-            self.total -= sum(self._lasts[i] - self._firsts[i] + 1 for i in range(start, end))
+            for i in range(start, end):
+                self.total -= self._lasts[i] - self._firsts[i] + 1
         self._firsts[start:end] = [first]
         self._lasts[start:end] = [last]
         self.total += last - first + 1

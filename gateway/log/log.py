@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from drivers.measure import Histogram
 from gateway.batch import Batch
@@ -257,6 +258,10 @@ class Log:
     def backlog(self, uplink: str) -> tuple[int, int | None]:
         """How many batches the uplink still needs, and when the oldest was created."""
         return self._shelf.backlog(uplink)
+
+    def committing(self) -> "asyncio.Future[Any] | None":
+        """The commit under way, if any."""
+        return self._writer.committing
 
     def recovered(self, uplink: str) -> asyncio.Event:
         """Set when old batches have become undelivered again (salvaged from a damaged file)."""

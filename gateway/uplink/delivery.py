@@ -12,9 +12,10 @@ PUBACK of a connection that is still the current one.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from drivers.measure import Histogram
 from gateway.batch import Batch, Feed, Signal
@@ -31,6 +32,9 @@ PAGE = 64
 """Batches read from the log at once, at most: a commit that falls due meanwhile waits for the reading."""
 PAGE_BYTES = 256 << 10
 """About so many bytes are read at once; twice as many are in memory, since the next page is read while one is sent."""
+
+MAKE_WAY_S = 0.02
+"""How long the backlog rests for one commit at most: a slow disk must not hold up a drain."""
 
 
 @dataclass(slots=True)
@@ -91,6 +95,8 @@ class Delivery:
         self._opened = asyncio.Event()
         self._idle = asyncio.Event()
         self._from_start = False
+        self._made_way: Awaitable[Any] | None = None
+        """The commit for which the backlog has rested."""
         self._again: asyncio.TimerHandle | None = None
         self._mean_bytes = float(PAGE_BYTES / 8)
 
@@ -234,12 +240,20 @@ class Delivery:
             return True
         if (wait_s := self._pace.wait_s(self._now())) > 0:
             await asyncio.sleep(wait_s)
+        await self._make_way()
         if not self.window.try_take(Lane.BACKLOG):
             await self.window.take(Lane.BACKLOG)
         began = self._now()
         self._send(batch, lane, Lane.BACKLOG, proof)
         self._pace.sent(began, self._now())
         return True
+
+    async def _make_way(self) -> None:
+        """Rest while live data are being committed, for a short time: two threads of Python hinder each other."""
+        commit = self._feed.committing()
+        if commit is not None and commit is not self._made_way:
+            self._made_way = commit
+            await asyncio.wait((asyncio.ensure_future(commit),), timeout=MAKE_WAY_S)
 
     def _send(self, batch: Batch, lane: LaneState, which: Lane, proof: bool = False) -> None:
         now = self._now()
@@ -248,7 +262,7 @@ class Delivery:
         self._in_flight[batch.position] = now
         done = partial(self._answered, batch, lane, which, now, proof)
         if self._connection.fits(lane.topic, batch.body):
-            self._connection.send(lane.topic, batch.body, done)
+            self._connection.send(lane.topic, batch.body, done, together=which is Lane.BACKLOG)
         else:
             done(TOO_LARGE)
 

@@ -84,7 +84,7 @@ class LaneState:
     @property
     def doubtful(self) -> bool:
         """Whether batches are refused, and not because nobody listens."""
-        return self.asking not in (None, name(UNHEARD))
+        return self.asking is not None and self.asking != name(UNHEARD)
 
     def failure(self, code: int) -> None:
         """A batch did not get through."""

@@ -15,6 +15,9 @@ class Lane(IntEnum):
     BACKLOG = 2
 
 
+LANES = tuple(Lane)
+
+
 class Window:
     """`size` slots for messages on their way; the backlog has at most as many as its pace allows."""
 
@@ -45,9 +48,9 @@ class Window:
         self.taken -= 1
         if lane is Lane.BACKLOG:
             self.backlog_taken -= 1
-        for waiting_lane in Lane:
+        for waiting_lane in LANES:
             waiting = self._waiting[waiting_lane]
-            while waiting and self._free(waiting_lane):
+            while waiting and self._free(waiting_lane) and (waiting_lane is not Lane.BACKLOG or self._half_free()):
                 turn = waiting.popleft()
                 if not turn.done():
                     self._take(waiting_lane)
@@ -59,6 +62,10 @@ class Window:
         if self.taken >= self.size:
             return False
         return lane is not Lane.BACKLOG or self.backlog_taken < self._pace.allowance
+
+    def _half_free(self) -> bool:
+        """The backlog goes on when half of its slots are free, so that many of its messages leave in one go."""
+        return self.backlog_taken <= self._pace.allowance // 2
 
     def _take(self, lane: Lane) -> None:
         self.taken += 1

@@ -30,6 +30,7 @@ class MemoryLog:
         self._seq = 0
         self._prev = FIRST_PREV
         self._committed = asyncio.Event()
+        self.under_way: asyncio.Future[None] | None = None
 
     def commit(self, count: int = 1, every_ms: int = 1000, events: Sequence[Event] = ()) -> list[Batch]:
         """So many batches of one reading, `every_ms` apart."""
@@ -88,6 +89,9 @@ class MemoryLog:
         done = self._settled.get(uplink, set()) | self.aside.get(uplink, {}).keys()
         open_ = [batch.created_ms for at, batch in self.batches.items() if at not in done]
         return len(open_), open_[0] if open_ else None
+
+    def committing(self) -> asyncio.Future[None] | None:
+        return self.under_way
 
     def recovered(self, uplink: str) -> asyncio.Event:
         return self._recovered.setdefault(uplink, asyncio.Event())

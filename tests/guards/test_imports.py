@@ -22,7 +22,7 @@ JOINERS = ("gateway.run", "gateway.cli", "gateway.__main__")
 # Each outside library enters by one door.
 DOORS = {
     "serial": ("drivers.line",),
-    "socket": ("drivers.line", "drivers.simulator", "gateway.health", "gateway.uplink", "gateway.cli"),
+    "socket": ("drivers.line", "drivers.simulator", "gateway.health", "gateway.broker", "gateway.cli"),
     "ssl": ("drivers.line", "drivers.simulator", "gateway.broker"),
     "aiosqlite": ("gateway.log",),
     "sqlite3": ("gateway.log",),

@@ -302,7 +302,7 @@ class SimulatedConnection:
     def fits(self, topic: str, body: bytes) -> bool:
         return True
 
-    def send(self, topic: str, body: bytes, done: Callable[[int], None], retain: bool = False) -> None:
+    def send(self, topic: str, body: bytes, done: Callable[[int], None], together: bool = False) -> None:
         if self.lost.is_set():
             raise Lost(self.reason)
         if self._life.dead:
@@ -332,7 +332,7 @@ class SimulatedConnection:
         self, topic: str, body: bytes, retain: bool = False, correlation: bytes | None = None, expiry_s: int = 0
     ) -> int:
         answered: asyncio.Future[int] = self._loop.create_future()
-        self.send(topic, body, lambda code: None if answered.done() else answered.set_result(code), retain)
+        self.send(topic, body, lambda code: None if answered.done() else answered.set_result(code))
         gone = asyncio.ensure_future(self.lost.wait())
         try:
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -1,13 +1,15 @@
 """What gateway/broker/client.py relies on in paho."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.broker import Address, connect, listen
+from gateway.broker import Address, Lost, Message, connect, listen
 from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.site_uplink import until
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -35,3 +37,94 @@ async def test_a_short_acknowledgement_is_success_and_nothing_is_unpacked_for_it
         assert (await first).payload == b"body"
         await messages.aclose()
         await connection.disconnect()
+
+
+class Told:
+    """A connection whose writes are counted, and a subscriber of all it sends."""
+
+    def __init__(self, broker: Mosquitto) -> None:
+        self.address = Address(broker.host, broker.port)
+        self.bodies: list[bytes] = []
+        self.acknowledged: list[int] = []
+        self.writes = 0
+
+    async def __aenter__(self) -> "Told":
+        self.subscriber = await connect(self.address, largest=None)
+        self.subscriber.deliver = lambda message: self.bodies.append(message.payload)
+        await self.subscriber.subscribe("a/#")
+        self.connection = await connect(self.address)
+        client: Any = self.connection._client
+        write = client._sock_send
+
+        def counted(data: bytes) -> int:
+            self.writes += 1
+            return int(write(data))
+
+        client._sock_send = counted
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.subscriber.disconnect()
+        await self.connection.disconnect()
+
+    def send(self, bodies: list[bytes]) -> None:
+        for number, body in enumerate(bodies):
+            self.connection.send("a/b", body, partial(self.answered, number), together=True)
+
+    def answered(self, number: int, code: int) -> None:
+        assert code == 0
+        self.acknowledged.append(number)
+
+
+async def test_what_is_sent_together_takes_one_system_call_and_arrives_in_order(tmp_path: Path) -> None:
+    bodies = [b"%d" % number * (number + 1) for number in range(30)]
+    async with Mosquitto(tmp_path) as broker, Told(broker) as told:
+        told.send(bodies)
+        assert told.writes == 0
+        await until(lambda: len(told.acknowledged) == len(told.bodies) == 30)
+        assert (told.writes, told.bodies, told.acknowledged) == (1, bodies, list(range(30)))
+
+
+async def test_what_a_full_socket_does_not_take_follows_unaltered(tmp_path: Path) -> None:
+    bodies = [b"%06d" % number * (number % 7 * 400 + 1) for number in range(3000)]
+    async with Mosquitto(tmp_path, "max_inflight_messages 0\nmax_queued_messages 0") as broker, Told(broker) as told:
+        broker.halt()
+        told.send(bodies)
+        await until(lambda: told.connection._writing)
+        told.connection.send("a/b", b"last", partial(told.answered, 3000))
+        broker.go_on()
+        await until(lambda: len(told.acknowledged) == len(told.bodies) == 3001)
+        assert told.bodies == [*bodies, b"last"]
+        assert told.acknowledged == list(range(3001))
+
+
+async def test_what_is_sent_together_over_a_broken_connection_is_lost_and_not_acknowledged(tmp_path: Path) -> None:
+    async with Mosquitto(tmp_path) as broker, Told(broker) as told:
+        broker.halt()
+        told.send([b"body"] * 3)
+        broker.kill()
+        await told.connection.lost.wait()
+        assert told.acknowledged == []
+        with pytest.raises(Lost):
+            told.send([b"body"])
+
+
+async def test_a_reader_that_rests_gets_the_rest_when_it_goes_on(tmp_path: Path) -> None:
+    async with Mosquitto(tmp_path) as broker, Told(broker) as told:
+        told.subscriber.pause(True)
+        came: list[bytes] = []
+
+        def rest_at_third(message: Message) -> None:
+            came.append(message.payload)
+            if len(came) == 3:
+                told.subscriber.pause(True)
+
+        told.subscriber.deliver = rest_at_third
+        told.send([b"%d" % number for number in range(10)])
+        await until(lambda: len(told.acknowledged) == 10)
+        told.subscriber.pause(False)
+        await until(lambda: len(came) == 3)
+        assert told.subscriber._unread()  # all ten came with one read
+        told.subscriber.pause(False)
+        await until(lambda: len(came) == 10)
+        assert came == [b"%d" % number for number in range(10)]

@@ -4,11 +4,13 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import orjson
 import pytest
 
 from gateway.batch import FIRST_PREV, Batch, digest
+from gateway.broker.client import ShortClient
 from tests.fakes.memory_log import GATEWAY, MemoryLog
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.site_uplink import Settings, Subscriber, running, until
@@ -248,3 +250,39 @@ async def test_batches_that_come_back_after_damage_are_sent_over_the_connection_
             log.unsettle(uplink.name, position)
         assert seqs(await subscriber.received("backfill", 10))[8:] == [3, 4]
         await until(lambda: uplink.acknowledged == 10)
+
+
+async def test_the_backlog_rests_for_a_commit_but_not_for_a_slow_disk(tmp_path: Path) -> None:
+    log = MemoryLog()
+    log.commit(2000)
+    async with (
+        Mosquitto(tmp_path) as broker,
+        running(log, Settings(broker.host, broker.port, accept_unheard=True)) as uplink,
+    ):
+        await until(lambda: uplink.acknowledged >= 100)
+        log.under_way = asyncio.get_running_loop().create_future()
+        await asyncio.sleep(0)
+        at_rest = uplink.acknowledged
+        await until(lambda: uplink.acknowledged == 2000)  # though this commit never ends
+        assert at_rest < 2000
+
+
+async def test_messages_of_the_backlog_leave_together(tmp_path: Path) -> None:
+    log = MemoryLog()
+    log.commit(1000)
+    async with Mosquitto(tmp_path) as broker:
+        async with running(log, Settings(broker.host, broker.port, accept_unheard=True)) as uplink:
+            await until(lambda: uplink.acknowledged >= 1)
+            writes = 0
+            send = ShortClient._sock_send
+
+            def counted(client: ShortClient, data: bytes) -> int:
+                nonlocal writes
+                writes += 1
+                return send(client, data)
+
+            with patch.object(ShortClient, "_sock_send", counted):
+                before = uplink.acknowledged
+                await until(lambda: uplink.acknowledged == 1000)
+        assert log.settled["city"] == sorted(log.settled["city"])
+        assert writes <= (1000 - before) / 3  # half of a window of 15 each time
