@@ -4,10 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.reading import Event
+
+if TYPE_CHECKING:
+    import ctypes
 
 
 class ClockState(StrEnum):
@@ -85,14 +89,14 @@ class SystemClock:
 
     async def look(self) -> None:
         """Ask whoever may know whether the clock is synchronised."""
-        known = await asyncio.to_thread(machine_synced)
+        known = machine_synced()
         if known is not True and (chrony := await chrony_synced()) is not None:
             known = chrony
         self._learn(known)
 
-    async def glance(self) -> None:
+    def glance(self) -> None:
         """Ask those who answer at once; only good news counts."""
-        if await asyncio.to_thread(machine_synced):
+        if machine_synced():
             self._learn(True)
 
     def _learn(self, known: bool | None) -> None:
@@ -101,7 +105,7 @@ class SystemClock:
 
 
 def machine_synced() -> bool | None:
-    """What the kernel or timesyncd's mark says; None where neither does."""
+    """What the kernel or timesyncd's mark says; None where neither does. Neither blocks: /run is memory."""
     known = kernel_synced()
     return True if known is not True and TIMESYNCD_MARK.exists() else known
 
@@ -110,15 +114,22 @@ def kernel_synced() -> bool | None:
     """What adjtimex(2) says; None where it may not be asked (the hardened unit forbids it)."""
     import ctypes
 
-    library = ctypes.CDLL(None, use_errno=True)
     buffer = (ctypes.c_char * 512)()  # struct timex is about 208 bytes; modes 0 in its first field: only read
-    answer = library.adjtimex(buffer)
+    answer = _c_library().adjtimex(buffer)
     if answer < 0:
         return None
     # struct timex: unsigned modes; long offset, freq, maxerror, esterror; int status
     long = ctypes.sizeof(ctypes.c_long)
     status = ctypes.c_int.from_buffer(buffer, long + 4 * long).value
     return answer != _TIME_ERROR and not status & _STA_UNSYNC
+
+
+@cache
+def _c_library() -> "ctypes.CDLL":
+    """Loaded once: a handle for each question costs more than the question."""
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 async def chrony_synced() -> bool | None:
@@ -174,7 +185,7 @@ class ClockWatch:
                 looked_s = clock.monotonic()
                 await clock.look()
             elif state is not ClockState.SYNCED:
-                await clock.glance()
+                clock.glance()
             if (now := clock.state()) is not state:
                 state = now
                 self._tell(Event(clock.now_ms(), f"clock.{now.value}", {}, level=_LEVELS[now]))

@@ -1,6 +1,7 @@
 """The state of the wall clock, and its steps as events."""
 
 import asyncio
+import ctypes
 import os
 import stat
 from pathlib import Path
@@ -34,7 +35,7 @@ class TurnedClock(SystemClock):
         self.looks += 1
         self._learn(self.said)
 
-    async def glance(self) -> None:
+    def glance(self) -> None:
         self.glances += 1
         if self.said:
             self._learn(True)
@@ -51,10 +52,10 @@ async def test_a_plausible_clock_is_holdover_until_somebody_confirms_it() -> Non
     clock = TurnedClock()
     assert clock.state() is ClockState.HOLDOVER
     clock.said = True
-    await clock.glance()
+    clock.glance()
     assert clock.state() is ClockState.SYNCED
     clock.said = False
-    await clock.glance()
+    clock.glance()
     assert clock.state() is ClockState.SYNCED  # only a full look takes it back
     await clock.look()
     assert clock.state() is ClockState.HOLDOVER
@@ -165,3 +166,31 @@ def test_the_mark_of_timesyncd_counts_where_the_kernel_does_not_say_yes(
 
 def test_the_kernel_is_asked_without_changing_anything() -> None:
     assert clocks.kernel_synced() in (True, False, None)
+
+
+def test_the_kernel_is_asked_again_without_loading_the_library_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = clocks.kernel_synced()
+
+    def refused(*_: object, **__: object) -> object:
+        raise AssertionError("loaded again")
+
+    monkeypatch.setattr(ctypes, "CDLL", refused)
+    assert clocks.kernel_synced() is first
+
+
+def test_a_glance_at_the_machine_learns_of_timesyncd_s_mark_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "synchronized"
+    monkeypatch.setattr(clocks, "TIMESYNCD_MARK", mark)
+    monkeypatch.setattr(clocks, "kernel_synced", lambda: False)
+    monkeypatch.setattr(clocks, "RELEASE_MS", 0)  # whatever the clock of this machine says
+    clock = SystemClock()
+    clock.glance()  # no loop runs here: nothing is awaited and no thread is asked
+    assert clock.state() is ClockState.HOLDOVER
+    mark.touch()
+    clock.glance()
+    assert clock.state() is ClockState.SYNCED
+    mark.unlink()
+    clock.glance()
+    assert clock.state() is ClockState.SYNCED

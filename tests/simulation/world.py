@@ -63,7 +63,7 @@ class SimulatedClock(SystemClock):
     async def look(self) -> None:
         self._learn(self.said)
 
-    async def glance(self) -> None:
+    def glance(self) -> None:
         if self.said:
             self._learn(True)
 
