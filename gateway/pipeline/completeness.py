@@ -84,10 +84,7 @@ class Completeness:
 
     def count(self, reading: Reading, times: int = 1) -> None:
         """Add one reading as it goes to the log; -1 takes back one that was lost before its commit."""
-        due = reading.ts_ms - reading.lag_ms
-        day = self._current.get(reading.instrument)
-        if day is None or not day.from_ms <= due < day.to_ms:
-            day = self._open(reading.instrument, due)
+        day = self._day(reading.instrument, reading.ts_ms - reading.lag_ms)
         sample = reading.sample
         day.measured += times * len(sample.values)
         if not sample.flags:
@@ -105,13 +102,15 @@ class Completeness:
     def count_body(self, body: Mapping[str, Any]) -> None:
         """Add what a committed batch says: its samples, and the completeness events it has told."""
         for sample in body["samples"]:
-            why = sample["why"]
-            day = self._open(sample["instrument"], sample["ts"] - sample["lag"])
-            for point, value in sample["values"].items():
-                if value is not None:
-                    day.measured += 1
-                else:
+            day = self._day(sample["instrument"], sample["ts"] - sample["lag"])
+            values, why = sample["values"], sample["why"]
+            day.measured += len(values)
+            if not sample["flags"]:  # no null is without a flag (drivers/contract.py Sample)
+                continue
+            for point, value in values.items():
+                if value is None:
                     word = null_class(why.get(point))
+                    day.measured -= 1
                     day.nulls[word] = day.nulls.get(word, 0) + 1
         for event in body["events"]:
             if event["kind"] == "completeness":
@@ -144,6 +143,11 @@ class Completeness:
     def lost(self, event: Event) -> None:
         """An event of `events` was lost before its commit: it will be told again, with the next rev."""
         self._open(event.instrument or "", event.data["from"])
+
+    def _day(self, instrument: str, due_ms: int) -> Day:
+        """As `_open`; the live day of the last reading is found without the calendar, which would cost the most."""
+        day = self._current.get(instrument)
+        return day if day is not None and day.from_ms <= due_ms < day.to_ms else self._open(instrument, due_ms)
 
     def _open(self, instrument: str, due_ms: int) -> Day:
         """The day `due_ms` lies in, made if need be, with something to tell from now on."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.contract import Flag, Sample
+from gateway.pipeline import completeness
 from gateway.pipeline.calendar import day_bounds
 from gateway.pipeline.completeness import CLASSES, GRACE_MS, KEPT_DAYS, Completeness, null_class
 from gateway.reading import Event, Reading
@@ -176,6 +177,27 @@ def test_day_told_before_a_kill_is_not_told_again() -> None:
     after.count(reading(MIDNIGHT - 4000))
     (event,) = after.events(MIDNIGHT + 3 * GRACE_MS)
     assert event.data["rev"] == 1
+
+
+def test_committed_batches_are_counted_without_asking_the_calendar_for_each_sample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feed, live, after = FakeFeed(), counter(), counter()
+    rows = [reading(MIDNIGHT + second * 1000, instrument=name) for second in range(-50, 50) for name in ("a", "b")]
+    rows += [reading(MIDNIGHT - 30_000, "crc: 00", "a"), reading(MIDNIGHT + 1000, "timeout: x", "b")]
+    for row in rows:
+        live.count(row)
+    feed.add(rows)
+    asked: list[int] = []
+
+    def counted_bounds(due_ms: int, zone: ZoneInfo) -> tuple[int, int, str]:
+        asked.append(due_ms)
+        return day_bounds(due_ms, zone)
+
+    monkeypatch.setattr(completeness, "day_bounds", counted_bounds)
+    after.count_body(orjson.loads(feed.bodies[0]))
+    assert after.state() == live.state()
+    assert len(asked) == 5  # two days for each, and back to the first one once
 
 
 @pytest.mark.parametrize("state", [b"", b"{}", b"[]", b'{"v":1}', b'{"v":1,"forgotten":{},"days":[[1]]}', b"\xff"])
