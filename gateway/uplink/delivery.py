@@ -132,7 +132,7 @@ class Delivery:
             if self._lanes.proof is not None and self._lanes.backlog.doubtful and self._lanes.refusals:
                 await self._send_backlog(self._lanes.proof, proof=True)
             while (request := self._ranges.current()) is not None and not self._more.is_set():
-                request.begin()
+                request.begin(self._in_flight)
                 await self._requested(request)
                 await self._either(self._more, request.answered)
             self._lanes.backlog.wants = False
@@ -209,6 +209,9 @@ class Delivery:
 
     async def _requested(self, request: Range) -> None:
         """Send what is left of one request."""
+        for position in sorted(request.again):
+            if not self._more.is_set():
+                await self._requested_again(request, position)
         while not self._more.is_set():
             limit = max(1, min(PAGE, int(PAGE_BYTES / self._mean_bytes)))
             page = await self._feed.between(request.from_ms, request.until_ms, request.after, limit)
@@ -222,6 +225,21 @@ class Delivery:
                     request.refused(batch.position)
                     self._more.set()
                     return
+
+    async def _requested_again(self, request: Range, position: int) -> None:
+        """Send one batch of a request that did not get through, unless it was refused a short time ago."""
+        if (wait_s := self._lanes.refusals.wait_s(position, self._now())) > 0:
+            self._again_in(wait_s)
+            return
+        page = await self._feed.between(request.from_ms, request.until_ms, position - 1, 1)
+        if not page or page[0].position != position:
+            request.settled(position)  # it has left the log meanwhile
+            return
+        await self._prove_before(page[0])
+        request.sent_again(position)
+        if not await self._send_backlog(page[0]):
+            request.refused(position)
+            self._more.set()
 
     async def _send_backlog(self, batch: Batch, proof: bool = False, open_too: bool = False) -> bool:
         """Send it when it may go; False when an older one came back meanwhile and goes first.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import orjson
 
@@ -32,6 +32,8 @@ class Range:
         """Position after which batches are still to be sent."""
         self.answered = asyncio.Event()
         self._quiet_ms = quiet_ms
+        self.again: set[int] = set()
+        """Positions of sent batches that did not get through."""
         self._open: set[int] = set()
         self._all_sent = False
         self._last: Batch | None = None
@@ -43,12 +45,16 @@ class Range:
         """Creation time before which all batches with samples of the range lie."""
         return self.to_ms + LONGEST_COMMIT_MS
 
-    def begin(self) -> None:
-        """Go on, perhaps over another connection: what was sent and not acknowledged is sent again."""
-        if self._open:
-            self.after = min(self.after, min(self._open) - 1)
-            self._open.clear()
-        self._all_sent = False
+    def begin(self, on_their_way: Container[int]) -> None:
+        """Go on, perhaps over another connection: what was sent and is no longer on its way is sent again."""
+        lost = {position for position in self._open if position not in on_their_way}
+        self.again |= lost
+        self._open -= lost
+
+    def sent_again(self, position: int) -> None:
+        """A batch of `again` is on its way."""
+        self.again.discard(position)
+        self._open.add(position)
 
     def take(self, batch: Batch) -> bool:
         """Whether this batch, the next by position, belongs to the range."""
@@ -64,16 +70,16 @@ class Range:
         return True
 
     def settled(self, position: int) -> None:
-        """A batch is through (or set aside for good)."""
+        """A batch is through (or set aside for good, or gone)."""
         self._open.discard(position)
+        self.again.discard(position)
         self._check()
 
     def refused(self, position: int) -> None:
         """A batch is to be sent again."""
         if position in self._open:
             self._open.discard(position)
-            self.after = min(self.after, position - 1)
-            self._all_sent = False
+            self.again.add(position)
 
     def all_sent(self) -> None:
         """There is no further batch."""
@@ -100,7 +106,7 @@ class Range:
         return parts
 
     def _check(self) -> None:
-        if self._all_sent and not self._open:
+        if self._all_sent and not self._open and not self.again:
             self.answered.set()
 
     def _cover(self, batch: Batch) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
@@ -13,6 +14,7 @@ from gateway.batch import FIRST_PREV, Batch, digest
 from gateway.broker.client import ShortClient
 from tests.fakes.memory_log import GATEWAY, MemoryLog
 from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.mqtt_tap import MqttTap, Sent
 from tests.fakes.site_uplink import Settings, Subscriber, running, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -286,3 +288,29 @@ async def test_messages_of_the_backlog_leave_together(tmp_path: Path) -> None:
                 await until(lambda: uplink.acknowledged == 1000)
         assert log.settled["city"] == sorted(log.settled["city"])
         assert writes <= (1000 - before) / 3  # half of a window of 15 each time
+
+
+async def test_of_a_range_only_what_is_refused_is_sent_again_and_not_at_once(tmp_path: Path) -> None:
+    log = MemoryLog()
+    async with Mosquitto(tmp_path) as broker:
+        with MqttTap(broker.port) as tap:
+            async with running(log, Settings("127.0.0.1", tap.port, accept_unheard=True)) as uplink:
+                await until(lambda: uplink.connected)
+                batches = log.commit(30)
+                await until(lambda: uplink.acknowledged == 30)
+                asked: list[Sent] = []
+
+                def refuse(sent: Sent) -> int | None:
+                    asked.append(sent)
+                    fifth = orjson.loads(sent.payload)["seq"] == 5
+                    return 0x80 if fifth and sum(one.payload == sent.payload for one in asked) < 3 else None
+
+                tap.refuse = refuse
+                request = uplink.backfill(batches[0].created_ms, batches[-1].created_ms + 1)
+                answer = await asyncio.wait_for(request, 20)
+    assert [part["answer"] for part in answer] == ["sent"]
+    times = Counter(orjson.loads(sent.payload)["seq"] for sent in asked)
+    assert times == Counter(range(1, 31)) + Counter({5: 2, 30: 1})  # the last one proves that it is not the lane
+    fifths = [sent.at_s for sent in asked if orjson.loads(sent.payload)["seq"] == 5]
+    assert fifths[1] - fifths[0] >= 0.95
+    assert fifths[2] - fifths[1] >= 0.95

@@ -68,3 +68,21 @@ def test_the_parts_cover_the_range_once_whatever_is_in_it(
     for one in batches:
         if one.created_ms < end:
             assert any(start <= one.created_ms < until and said == SENT for start, until, said in parts)
+
+
+def test_only_what_did_not_get_through_is_sent_again() -> None:
+    request = Range(4000, 12_000, QUIET_MS)
+    for seq in (1, 2, 3, 4):
+        request.take(batch(seq, 4000 + 500 * seq))
+    request.all_sent()
+    request.settled(1)
+    request.refused(2)
+    assert (request.again, request.after) == ({2}, 4)
+    request.begin(on_their_way={3})  # over another connection: 4 was on its way over the one before
+    assert request.again == {2, 4}
+    request.sent_again(2)
+    for seq in (2, 3):
+        request.settled(seq)
+    assert not request.answered.is_set()
+    request.settled(4)  # set aside for good
+    assert request.answered.is_set()
