@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from paho.mqtt.client import PUBLISH, Client
+from paho.mqtt.client import MQTT_LOG_ERR, PUBLISH, Client
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -57,8 +57,13 @@ class ShortClient(Client):
         while len(waiting) > 1 and len(together := list(_small(waiting))) > 1:
             try:
                 sent = self._sock_send(b"".join(together))
-            except (OSError, ValueError):
-                break  # the first alone meets it again, and paho knows what to do
+            except (
+                BlockingIOError
+            ):  # TLS wants all of it again: the first alone would break the connection (SSL_write(3))
+                return MQTTErrorCode.MQTT_ERR_AGAIN
+            except OSError as error:
+                self._easy_log(MQTT_LOG_ERR, "failed to send on socket: %s", error)
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
             while sent:
                 packet = waiting[0]
                 taken = min(sent, packet["to_process"])

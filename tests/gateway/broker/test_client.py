@@ -1,6 +1,7 @@
 """What gateway/broker/client.py relies on in paho."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.broker import Address, Lost, Message, connect, listen
-from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.mosquitto import Mosquitto, free_port
+from tests.fakes.secure import Secure
 from tests.fakes.site_uplink import until
 
 pytestmark = pytest.mark.timeout(30)
@@ -42,8 +44,10 @@ async def test_a_short_acknowledgement_is_success_and_nothing_is_unpacked_for_it
 class Told:
     """A connection whose writes are counted, and a subscriber of all it sends."""
 
-    def __init__(self, broker: Mosquitto) -> None:
+    def __init__(self, broker: Mosquitto, secure: "tuple[Secure, int] | None" = None) -> None:
         self.address = Address(broker.host, broker.port)
+        if secure is not None:
+            self.address = replace(self.address, port=secure[1], tls=True, ca_file=str(secure[0].authority))
         self.bodies: list[bytes] = []
         self.acknowledged: list[int] = []
         self.writes = 0
@@ -67,8 +71,8 @@ class Told:
         await self.subscriber.disconnect()
         await self.connection.disconnect()
 
-    def send(self, bodies: list[bytes]) -> None:
-        for number, body in enumerate(bodies):
+    def send(self, bodies: list[bytes], first: int = 0) -> None:
+        for number, body in enumerate(bodies, first):
             self.connection.send("a/b", body, partial(self.answered, number), together=True)
 
     def answered(self, number: int, code: int) -> None:
@@ -85,11 +89,17 @@ async def test_what_is_sent_together_takes_one_system_call_and_arrives_in_order(
         assert (told.writes, told.bodies, told.acknowledged) == (1, bodies, list(range(30)))
 
 
-async def test_what_a_full_socket_does_not_take_follows_unaltered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("at_once", [7, 10_000])
+async def test_what_a_full_socket_does_not_take_follows_unaltered(tmp_path: Path, tls: bool, at_once: int) -> None:
     bodies = [b"%06d" % number * (number % 7 * 400 + 1) for number in range(3000)]
-    async with Mosquitto(tmp_path, "max_inflight_messages 0\nmax_queued_messages 0") as broker, Told(broker) as told:
+    secure = (Secure(tmp_path), free_port()) if tls else None
+    settings = "max_inflight_messages 0\nmax_queued_messages 0\n" + (secure[0].listener(secure[1]) if secure else "")
+    async with Mosquitto(tmp_path, settings) as broker, Told(broker, secure) as told:
         broker.halt()
-        told.send(bodies)
+        for first in range(0, 3000, at_once):
+            told.send(bodies[first : first + at_once], first)
+            await asyncio.sleep(0)
         await until(lambda: told.connection._writing)
         told.connection.send("a/b", b"last", partial(told.answered, 3000))
         broker.go_on()
