@@ -302,12 +302,12 @@ class Course:
         # a stream that ended before its first checkpoint is unsigned, and rightly said to be
         self._find([f"verify: {finding}" for finding in report.findings if finding.kind != "unsigned"])
         aside = reported_aside(rows)
-        last = next(reversed(rows), None)
+        farewell = since_farewell(rows)
         for name, port in (("city", 1), ("region", 2)):
             broker = self.brokers[port]
             self._find(broker.findings)
             got = broker.acknowledged.keys()
-            missing = [one for one in rows if one not in got and (name, *one) not in aside and one != last]
+            missing = [one for one in rows if one not in got and (name, *one) not in aside and one not in farewell]
             self._find([f"{name}: {one} was never acknowledged" for one in missing])
             self._find([f"{name}: {one} was acknowledged and is not committed" for one in got if one not in rows])
             self._find([f"{name}: {one} was set aside without need" for who, *one in aside
@@ -371,6 +371,25 @@ def values(rows: dict[tuple[str, int], bytes], served: Field) -> list[str]:
             elif served.served.get(number, ("", 0.0))[0] != sample["instrument"] or sample["values"]["same"] != number:
                 wrong.append(f"{name}: {number} at {sample['instrument']}")
     return wrong
+
+
+def since_farewell(rows: dict[tuple[str, int], bytes]) -> set[tuple[str, int]]:
+    """Batches that were committed after the uplinks' last word: the last one, and what was told (a command refused)
+    between the checkpoint of the stop, which is still delivered, and the end. The next start delivers them."""
+    since: set[tuple[str, int]] = set(list(rows)[-1:])
+    after: list[tuple[str, int]] | None = None
+    sealed = False
+    for one, body in rows.items():
+        kinds = {event["kind"] for event in orjson.loads(body)["events"]}
+        if "gateway.stopping" in kinds:
+            after, sealed = [], False
+        elif "gateway.started" in kinds:
+            after = None
+        if after is not None:
+            if sealed and not orjson.loads(body)["samples"]:
+                after.append(one)
+            sealed = sealed or "log.checkpoint" in kinds
+    return since | set(after or ())
 
 
 def reported_aside(rows: dict[tuple[str, int], bytes]) -> set[tuple[str, str, int]]:
