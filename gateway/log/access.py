@@ -73,7 +73,7 @@ class Access:
         lacking = [name for name, settled in cursors.settled.items() if any(any(settled.gaps(*run)) for run in runs)]
         for run in runs:
             cursors.lose(*run)
-        self._writer.gone_changed = True
+        self._writer.commits.gone_changed = True
         cursors.changed.update(cursors.settled)
         for name in names:
             count = name.last - name.first + 1

@@ -146,7 +146,7 @@ class Log:
 
     def kept(self, name: str) -> tuple[int, bytes] | None:
         """What was kept last and the position it counts up to; `replay` goes on from there."""
-        return self._writer.states.get(KEPT + name)
+        return self._writer.commits.states.get(KEPT + name)
 
     @property
     def saved_until_ms(self) -> int:
@@ -288,18 +288,18 @@ class Log:
 
         Until then `kept` knows nothing.
         """
-        await self._writer.opened.wait()
-        return self._writer.opened_at
+        await self._writer.healing.opened.wait()
+        return self._writer.healing.opened_at
 
     @property
     def is_open(self) -> bool:
         """Whether the file was opened; a failing disk may delay that."""
-        return self._writer.opened.is_set()
+        return self._writer.healing.opened.is_set()
 
     @property
     def last_before_ms(self) -> int:
         """When the newest batch was made that the log held at its opening, 0 without one."""
-        return self._writer.last_before_ms
+        return self._writer.healing.last_before_ms
 
     @property
     def seq(self) -> int:
@@ -324,7 +324,7 @@ class Log:
     @property
     def commit_seconds(self) -> Histogram:
         """How long commits took."""
-        return self._writer.commit_seconds
+        return self._writer.commits.seconds
 
     @property
     def evicted_batches(self) -> Counter[str]:
@@ -334,7 +334,7 @@ class Log:
     @property
     def last_commit_s(self) -> float:
         """When the last commit returned, on the boot clock."""
-        return self._writer.last_commit_s
+        return self._writer.commits.last_s
 
     @property
     def trouble(self) -> str | None:

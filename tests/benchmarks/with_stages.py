@@ -17,7 +17,7 @@ from typing import Any
 from drivers.line.tagged import TaggedLine
 from drivers.modbus.driver import ModbusDriver
 from gateway.broker.connection import Connection
-from gateway.log import log, work, writer
+from gateway.log import commits, log, work, writer
 from gateway.polling.poller import Poller
 from gateway.polling.schedule import Schedule
 
@@ -28,8 +28,8 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (ModbusDriver, "conclude", "decode"),
     (Poller, "_hand_on", "stamp and count"),
     (log.Log, "add", "gather"),
-    (writer.Writer, "_around", "prepare a commit"),
-    (writer.Writer, "_apply", "show a commit"),
+    (commits.Commits, "_around", "prepare a commit"),
+    (commits.Commits, "show", "show a commit"),
     (work, "encoded", "encode, hash, compress"),
     (writer, "commit", "database"),
     (Connection, "send", "publish"),
