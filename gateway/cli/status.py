@@ -19,7 +19,7 @@ def command(
     config_dir: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a running gateway how it is: instruments with last values, lines, uplinks, log and clock.
+    """Ask a running gateway how it is: instruments with last values, marks that stand, lines, uplinks, log and clock.
 
     Exit code 0 when it is healthy, 1 when it is not or does not answer.
     """
@@ -66,6 +66,9 @@ def _print(status: dict[str, Any]) -> None:
     out.print()
     out.print(_instruments(status["instruments"]))
     out.print()
+    for row in status["instruments"]:
+        if row.get("mark"):  # a gateway of an earlier release has none
+            out.print(f"[yellow]{escape(_marked(row['id'], row['mark']))}[/yellow]", soft_wrap=True)
     for line in status["lines"]:
         faults = ", ".join(f"{fault} {count}" for fault, count in sorted(line["faults"].items())) or "none"
         out.print(f"line {line['id']}: {escape(line['state'])}; faults: {faults}", soft_wrap=True)
@@ -98,6 +101,19 @@ def _instruments(rows: list[dict[str, Any]]) -> "Table":
             cells = (row["id"], point["id"], shown, unit_shown(point["unit"]), flag, age, point.get("why") or "")
             table.add_row(*map(escape, cells), style=style)
     return table
+
+
+def _marked(instrument: str, mark: dict[str, Any]) -> str:
+    """`scale-1: marked M (maintenance) until 2026-11-26 18:30:00+08:00 by Li Wei`, in the time zone of this machine."""
+    from datetime import UTC, datetime
+
+    until = datetime.fromtimestamp(mark["until"] // 1000, UTC).astimezone()
+    who = mark["who"] if mark["who"].isprintable() else repr(mark["who"])
+    return f"{instrument}: marked {mark['flag']} ({_MARKS[mark['flag']]}) until {until} by {who}"
+
+
+_MARKS = {"M": "maintenance", "C": "calibration"}
+"""contract.md §2 `mark`."""
 
 
 def _uplink(uplink: dict[str, Any]) -> str:

@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -18,6 +22,7 @@ from tests.system.harness import free_port, until
 
 POINTS = 22
 """Of the petrol station."""
+PASSWORD = "a page's password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,13 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
         until(lambda: simulated.exists() and simulated.read_text("utf-8").endswith("}\n"), "the simulated site's file")
         health = f"127.0.0.1:{free_port()}"
         document = json.loads(simulated.read_text("utf-8"))
-        document |= {"log": {"path": str(folder / "log.db")}, "health": {"listen": health}}
+        password = folder / "password"
+        password.write_text(PASSWORD, "utf-8")
+        password.chmod(0o600)
+        document |= {
+            "log": {"path": str(folder / "log.db")},
+            "health": {"listen": health, "password_file": str(password)},
+        }
         document["instruments"] = [{**one, "every": "1s"} for one in document["instruments"]]
         del document["uplinks"]
         site.write_text(json.dumps(document), "utf-8")
@@ -118,6 +129,29 @@ def test_status_export_key_and_verify_tell_of_a_running_gateway(station: Station
     )
     assert (proven.code, log.code, other.code) == (0, 0, 1), proven.out + log.out + other.out
     assert log.json["consistent"] is True
+
+
+def test_status_names_the_marks_that_stand_as_its_json_does(station: Station) -> None:
+    until_ms = int(time.time()) * 1000 + 3_600_999
+    mark = {"instrument": "dispenser-2", "flag": "C", "who": "Li Wei [2]", "until": until_ms}
+    asked = Request(
+        f"http://{station.health}/mark",
+        json.dumps(mark).encode(),
+        {
+            "Content-Type": "application/json",
+            "Origin": f"http://{station.health}",
+            "Authorization": f"Basic {b64encode(f':{PASSWORD}'.encode()).decode()}",
+        },
+    )
+    with urlopen(asked, timeout=30) as answer:
+        assert answer.status == 200
+    told, as_json = together(("status", "--address", station.health), ("status", station.site, "--json"))
+    (line,) = [line for line in told.out.splitlines() if "marked" in line]
+    found = re.fullmatch(r"dispenser-2: marked C \(calibration\) until (.+) by Li Wei \[2\]", line)
+    assert found is not None, line
+    assert datetime.fromisoformat(found[1]).timestamp() == until_ms // 1000
+    marks = {row["id"]: row["mark"] for row in as_json.json["instruments"] if row["mark"]}
+    assert marks == {"dispenser-2": {"flag": "C", "who": "Li Wei [2]", "until": until_ms}}
 
 
 def test_second_gateway_and_second_reader_are_told_who_has_what_they_want(station: Station, tmp_path: Path) -> None:
