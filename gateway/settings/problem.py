@@ -17,11 +17,14 @@ class Problem:
     message: str
     advice: str | None = None
     level: Level = "error"
+    zh: str | None = None
+    """Message and advice in Chinese, for what is met by whoever installs a gateway."""
 
     def __str__(self) -> str:
         """`file:line:column: what is wrong; what to write instead`, the form editors and compilers use."""
         text = f"{self.file}:{self.line}:{self.column}: {'warning: ' if self.level == 'warning' else ''}{self.message}"
-        return f"{text}; {self.advice}" if self.advice else text
+        text += f"; {self.advice}" if self.advice else ""
+        return f"{text}（{self.zh}）" if self.zh else text
 
 
 class SettingsError(Exception):

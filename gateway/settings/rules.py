@@ -3,12 +3,13 @@
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from drivers import catalogue
 from drivers.profile import LineSpec
 from gateway.settings.document import Node
-from gateway.settings.model import UplinkSettings
+from gateway.settings.model import HealthSettings, UplinkSettings
 from gateway.settings.placed import Placed
 from gateway.settings.problem import Problem
 
@@ -68,6 +69,35 @@ def secret(path: str, node: Node, problems: list[Problem]) -> None:
         problems.append(node.problem(f"{path} is not a file"))
     elif mode & (stat.S_IROTH | stat.S_IWOTH):
         problems.append(node.problem(f"every user of this machine can read {path}", f"chmod 600 {path}", "warning"))
+
+
+def exposed(health: HealthSettings, node: Node, problems: list[Problem]) -> None:
+    """A page that takes a password where others can reach it: the listener speaks plain HTTP (docs/decisions/0011)."""
+    if health.password_file is None or _loopback(health.address[0]):
+        return
+    place = node.get("listen") or node
+    problems.append(
+        Problem(
+            place.file,
+            place.line,
+            place.column,
+            f"others can reach {health.listen}, and the password of password_file travels there in clear",
+            "listen on 127.0.0.1 and reach the page by `ssh -L` or through a proxy with TLS, or remove password_file",
+            "warning",
+            f"其他机器可以访问 {health.listen}，password_file 的密码在网络上以明文传输；请监听 127.0.0.1，"
+            "通过 `ssh -L` 或带 TLS 的反向代理访问页面，或删除 password_file",
+        )
+    )
+
+
+def _loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener on this address."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def speaking(

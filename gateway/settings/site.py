@@ -129,6 +129,7 @@ class _Reading:
         commands = self._section("commands", CommandSettings)
         if health is not None:
             health = self._files(health, self.root.value["health"], "password_file")
+            rules.exposed(health, self.root.value["health"], self.problems)
         if log is not None:
             log = self._log_files(log)
         if any(problem.level == "error" for problem in self.problems):

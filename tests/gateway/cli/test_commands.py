@@ -219,14 +219,23 @@ def test_check_names_every_place_and_says_so_in_json(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     text = (SITES / "petrol_station.yaml").read_text("utf-8")
     wrong.write_text(text.replace("baudrate: 9600", "baudrat: 9600").replace("timezone:", "timezon:"), "utf-8")
-    good, good_json, bad, bad_json, schema = together(
+    open_page = tmp_path / "open.yaml"
+    text = (SITES / "petrol_station.yaml").read_text("utf-8")
+    open_page.write_text(text.replace("127.0.0.1:9469", "0.0.0.0:9469\n  password_file: none"), "utf-8")
+    good, good_json, warned, bad, bad_json, schema = together(
         ("check", SITES / "petrol_station.yaml"),
         ("check", SITES / "petrol_station.yaml", "--json"),
+        ("check", open_page, "--json"),
         ("check", wrong),
         ("check", wrong, "--json"),
         ("schema",),
     )
     assert (good.code, good_json.code, bad.code, bad_json.code, schema.code) == (0, 0, 78, 78, 0)
+    assert (warned.code, warned.json["ok"]) == (0, True)
+    (warning,) = [one for one in warned.json["problems"] if "0.0.0.0:9469" in one["message"]]
+    assert warning["level"] == "warning"
+    assert warning["line"] == text[: text.index("127.0.0.1:9469")].count("\n") + 1
+    assert "明文" in warning["zh"]
     assert "2 lines, 5 instruments" in good.out
     assert good_json.json["points"] == POINTS
     assert bad.out == ""

@@ -201,6 +201,45 @@ def test_a_mistake_in_a_profile_names_the_profile(tmp_path: Path) -> None:
     assert "did you mean 'int16'?" in found[0]
 
 
+HEALTH = 'health: {listen: "127.0.0.1:9469"}'
+
+
+@pytest.mark.parametrize(
+    ("listen", "reachable"),
+    [
+        ("0.0.0.0:9469", True),
+        ("[::]:9469", True),
+        ("192.0.2.5:9469", True),
+        ("gateway.example:9469", True),
+        ("[::ffff:192.0.2.5]:9469", True),
+        ("127.0.0.1:9469", False),
+        ("127.8.0.1:9469", False),
+        ("[::1]:9469", False),
+        ("[::ffff:127.0.0.1]:9469", False),
+        ("LocalHost:9469", False),
+    ],
+)
+def test_a_password_for_a_page_that_others_can_reach_is_a_warning(tmp_path: Path, listen: str, reachable: bool) -> None:
+    password = tmp_path / "password"
+    password.write_text("a long password", "utf-8")
+    password.chmod(0o600)
+    own = changed(HEALTH, f'health: {{listen: "{listen}", password_file: password}}')
+    found = [problem for problem in load(put(tmp_path, own)).warnings if "clear" in problem.message]
+    assert len(found) == reachable
+    for problem in found:
+        place = f"{tmp_path}/site.yaml:{line_of(own, 'health:')}:18: warning: others can reach {listen}"
+        assert str(problem).startswith(place)
+        assert "listen on 127.0.0.1" in str(problem)
+        assert "以明文传输" in str(problem)
+    assert not load(put(tmp_path, changed(HEALTH, f'health: {{listen: "{listen}"}}'))).warnings
+
+
+def test_the_default_address_takes_a_password_without_a_warning(tmp_path: Path) -> None:
+    text = changed(HEALTH, "health: {password_file: nothing}")
+    (only,) = load(put(tmp_path, text)).warnings
+    assert "No such file" in only.message
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
