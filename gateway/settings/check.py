@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from drivers.profile import Checked
 from gateway.settings.booleans import stray
+from gateway.settings.commas import commas
 from gateway.settings.document import Node
 from gateway.settings.fields import keys_at
 from gateway.settings.problem import Problem, did_you_mean
@@ -29,6 +30,9 @@ def checked(model: type[Model], node: Node, problems: list[Problem], what: str) 
     try:
         made = model.model_validate(node.plain(), by_alias=True, by_name=False)
     except ValidationError as error:
+        for keys, problem in commas(model, node, what):
+            problems.append(problem)
+            wrong.update(keys)
         details = [detail for detail in error.errors(include_url=False) if not wrong & set(detail["loc"][:1])]
         problems += _problems(model, node, details, what)
         return None

@@ -47,6 +47,8 @@ class Node:
     column: int
     key: tuple[int, int] | None = None
     size: int = 1
+    text: str = ""
+    """A number as it is written: leading zeros, another base."""
 
     def plain(self) -> Any:
         """The value without places."""
@@ -143,6 +145,8 @@ class _Builder:
             self._say(event, f"the tag {tag} means nothing here", "remove it; text is written in quotes")
         if isinstance(event, ScalarEvent):
             node.value = self._scalar(event)
+            if isinstance(node.value, int | float):
+                node.text = event.value
         elif isinstance(event, SequenceStartEvent):
             node.value = items = []
             while not isinstance(inner := next(events), SequenceEndEvent):
@@ -160,7 +164,7 @@ class _Builder:
             self._say(event, f"*{event.anchor} refers to nothing above it", "in quotes it is plain text")
             return
         self._count(event, found.size)
-        node.value, node.size = found.value, found.size
+        node.value, node.size = found.value, found.size  # its text would not be as long as what stands here
 
     def _mapping(self, node: Node, events: Iterator[Event], depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}

@@ -119,6 +119,10 @@ def _advice(kind: str, context: Any, message: str, given: Any) -> str:
         return "write true or false"
     if kind in ("tuple_type", "list_type"):
         return "write a list: [a, b]"
+    if kind == "too_short":
+        return f"it must have at least {context['min_length']}"
+    if kind == "too_long":
+        return f"it must have at most {context['max_length']}"
     if kind in ("dict_type", "model_type"):
         return "write keys with values"
     if kind in ("string_too_short", "string_too_long"):
