@@ -135,3 +135,11 @@ def test_example_drop_ins_are_complete_files() -> None:
         parser.read_string(path.read_text())
         assert parser.sections(), path.name
         assert path.read_text().startswith(f"# /etc/systemd/system/fieldgate.service.d/{path.name}\n")
+
+
+def test_kernel_settings_are_ones_that_a_kernel_has() -> None:
+    settings = keys((SYSTEMD / "fieldgate.sysctl").read_text())
+    assert settings
+    for key, (value,) in settings.items():
+        assert Path("/proc/sys", *key.strip().split(".")).exists(), key
+        assert int(value) > 0
