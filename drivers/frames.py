@@ -92,6 +92,18 @@ def split(framing: Framing, data: bytearray) -> list[bytes]:
     return frames
 
 
+def ending(framing: Framing, data: Input) -> bytes | None:
+    """The longest whole good frame that begins inside `data` and ends with it; for simulators, which must not wait on.
+
+    A request for another protocol can look like the beginning of one of ours. On a bus the quiet time behind it tells;
+    through a pseudo-terminal the next request follows at once.
+    """
+    for at in range(1, len(data)):
+        if framing.end(data, at) == len(data) and framing.fault(frame := bytes(data[at:])) is None:
+            return frame
+    return None
+
+
 def shown(frame: bytes, most: int = 24) -> str:
     """Bytes in messages."""
     return frame[:most].hex(" ") + (" …" if len(frame) > most else "")

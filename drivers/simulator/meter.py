@@ -55,6 +55,9 @@ class MeterStream:
         """Everything that is whole now."""
         self._input += data
         yield from frames.split(self.framing, self._input)
+        if (frame := frames.ending(self.framing, self._input)) is not None:
+            self._input.clear()  # what was begun before was somebody else's
+            yield frame
 
     def forget(self) -> None:
         """The line was silent: what was begun will not be finished."""

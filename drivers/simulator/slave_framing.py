@@ -78,13 +78,23 @@ class RtuFraming:
         while len(self._input) >= 4:
             length = _rtu_length(self._input)
             if length is not None and length > len(self._input):
-                return
+                break
             if length is not None and crc16(self._input[:length]) == 0:
-                question = Question(self._input[0], bytes(self._input[1 : length - 2]))
-                del self._input[:length]
-                yield question
+                yield self._taken(0, length)
             else:
                 del self._input[0]
+        # what is waited for may be another protocol's, and no quiet time tells on a pseudo-terminal
+        for at in range(1, len(self._input) - 3):
+            length = len(self._input) - at
+            if _rtu_length(self._input[at:]) == length and crc16(self._input[at:]) == 0:
+                yield self._taken(at, length)
+                return
+
+    def _taken(self, at: int, length: int) -> Question:
+        """The request that stands there; it goes, with everything before it."""
+        question = Question(self._input[at], bytes(self._input[at + 1 : at + length - 2]))
+        del self._input[: at + length]
+        return question
 
     def frame(self, unit: int, pdu: bytes, tag: int = 0) -> bytes:
         """The answer with its CRC, low byte first."""

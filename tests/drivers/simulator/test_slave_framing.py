@@ -24,12 +24,24 @@ def test_rtu_finds_a_request_behind_noise() -> None:
         assert list(framing.questions(noise + RTU_READ)) == [Question(1, RTU_READ[1:-2])]
 
 
+BEGUN = bytes.fromhex("01 10 00 00 00 7B F6")  # a write of 123 registers that never comes
+
+
 def test_silence_ends_what_noise_began() -> None:
     framing = RtuFraming()
-    begun = bytes.fromhex("01 10 00 00 00 7B F6")  # a write of 123 registers that never comes
-    assert list(framing.questions(begun + RTU_READ)) == []
+    assert list(framing.questions(BEGUN)) == []
     framing.forget()
-    assert list(framing.questions(RTU_READ)) == [Question(1, RTU_READ[1:-2])]
+    assert [list(framing.questions(bytes([byte]))) for byte in RTU_READ][-1] == [Question(1, RTU_READ[1:-2])]
+
+
+@pytest.mark.parametrize("pieces", [1, 2, len(RTU_READ)])
+def test_a_whole_request_is_heard_whatever_another_protocol_has_begun(pieces: int) -> None:
+    framing = RtuFraming()
+    assert list(framing.questions(BEGUN)) == []
+    size = len(RTU_READ) // pieces
+    found = [one for at in range(0, len(RTU_READ), size) for one in framing.questions(RTU_READ[at : at + size])]
+    assert found == [Question(1, RTU_READ[1:-2])]
+    assert list(framing.questions(RTU_READ)) == [Question(1, RTU_READ[1:-2])]  # and nothing is left of the other
 
 
 def test_rtu_ignores_a_request_with_a_wrong_crc() -> None:
