@@ -219,8 +219,8 @@ class Delivery:
                 request.all_sent()
                 return
             for batch in page:
-                if not request.take(batch) or batch.position in self._in_flight:
-                    continue
+                if not request.take(batch) or batch.position in self._in_flight or batch.position > self._position:
+                    continue  # what is new goes live, and answers the request so
                 if not await self._send_backlog(batch):
                     request.refused(batch.position)
                     self._more.set()
