@@ -97,6 +97,7 @@ class Delivery:
         self._from_start = False
         self._made_way: Awaitable[Any] | None = None
         """The commit for which the backlog has rested."""
+        self._rests_from = self._now()
         self._again: asyncio.TimerHandle | None = None
         self._mean_bytes = float(PAGE_BYTES / 8)
 
@@ -267,11 +268,16 @@ class Delivery:
         return True
 
     async def _make_way(self) -> None:
-        """Rest while live data are being committed, for a short time: two threads of Python hinder each other."""
-        commit = self._feed.committing()
-        if commit is not None and commit is not self._made_way:
+        """Rest while live data are being committed, for a short time: two threads of Python hinder each other.
+
+        No more than half of the time: commits may follow one another without a pause (held samples that are released).
+        """
+        commit, began = self._feed.committing(), self._now()
+        if commit is not None and commit is not self._made_way and began >= self._rests_from:
             self._made_way = commit
             await asyncio.wait((asyncio.ensure_future(commit),), timeout=MAKE_WAY_S)
+            ended = self._now()
+            self._rests_from = ended + (ended - began)
 
     def _send(self, batch: Batch, lane: LaneState, which: Lane, proof: bool = False) -> None:
         now = self._now()

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.batch import FIRST_PREV, Batch, digest
 from gateway.broker.client import ShortClient
+from gateway.uplink import delivery
 from tests.fakes.memory_log import GATEWAY, MemoryLog
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.mqtt_tap import MqttTap, Sent
@@ -254,7 +255,8 @@ async def test_batches_that_come_back_after_damage_are_sent_over_the_connection_
         await until(lambda: uplink.acknowledged == 10)
 
 
-async def test_the_backlog_rests_for_a_commit_but_not_for_a_slow_disk(tmp_path: Path) -> None:
+async def test_the_backlog_rests_for_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MAKE_WAY_S", 30.0)
     log = MemoryLog()
     log.commit(2000)
     async with (
@@ -263,10 +265,47 @@ async def test_the_backlog_rests_for_a_commit_but_not_for_a_slow_disk(tmp_path: 
     ):
         await until(lambda: uplink.acknowledged >= 100)
         log.under_way = asyncio.get_running_loop().create_future()
-        await asyncio.sleep(0)
-        at_rest = uplink.acknowledged
-        await until(lambda: uplink.acknowledged == 2000)  # though this commit never ends
-        assert at_rest < 2000
+        before = uplink.acknowledged
+        await asyncio.sleep(0.2)  # time for hundreds of batches
+        assert uplink.acknowledged <= before + 20  # what was on its way
+        log.commit(1)
+        await until(lambda: 2001 in log.settled["city"])  # live data go
+        log.under_way.set_result(None)
+        await until(lambda: uplink.acknowledged == 2001)
+
+
+async def test_a_slow_disk_does_not_hold_up_the_backlog(tmp_path: Path) -> None:
+    log = MemoryLog()
+    log.commit(500)
+    async with (
+        Mosquitto(tmp_path) as broker,
+        running(log, Settings(broker.host, broker.port, accept_unheard=True)) as uplink,
+    ):
+        log.under_way = asyncio.get_running_loop().create_future()
+        await until(lambda: uplink.acknowledged == 500)  # though this commit never ends
+
+
+async def test_commits_without_a_pause_leave_the_backlog_half_of_the_time(tmp_path: Path) -> None:
+    log, commits = MemoryLog(), 0
+    log.commit(2000)
+
+    async def committing() -> None:
+        nonlocal commits
+        while True:
+            before, log.under_way = log.under_way, asyncio.get_running_loop().create_future()
+            if before is not None:
+                before.set_result(None)
+            commits += 1
+            await asyncio.sleep(0.01)
+
+    async with (
+        Mosquitto(tmp_path) as broker,
+        running(log, Settings(broker.host, broker.port, accept_unheard=True)) as uplink,
+    ):
+        disk = asyncio.create_task(committing())
+        await until(lambda: uplink.acknowledged == 2000, 50)
+        disk.cancel()
+    assert commits < 2000 / 4  # 50 where nothing else runs; resting for each would let one batch go between two of them
 
 
 async def test_messages_of_the_backlog_leave_together(tmp_path: Path) -> None:
