@@ -17,14 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from drivers.line import ListeningLine, held_by_another
-from drivers.line.listened import Listened
+from drivers.line import held_by_another
+from gateway import configured
 from gateway.accounts import Accounts
-from gateway.actions import MOST_PROBLEMS, Actions, Asked
-from gateway.batch import plain
+from gateway.actions import Actions, Asked
 from gateway.clock import RELEASE_MS, ClockWatch
 from gateway.errors import GatewayError
-from gateway.fieldbus import Fieldbus
 from gateway.health import Health, Parts
 from gateway.health.service_manager import ServiceManager
 from gateway.health.status import status
@@ -32,13 +30,10 @@ from gateway.log import Log
 from gateway.machine import Machine
 from gateway.marking import PageMarking
 from gateway.memory import Memory
-from gateway.polling.listener import Listener
-from gateway.polling.poller import Polled, Poller
-from gateway.polling.schedule import phases
+from gateway.pollers import pollers
 from gateway.reading import Event, Reading
 from gateway.recording import Recorder
 from gateway.settings import SettingsError, Site
-from gateway.settings.changes import changes, described
 from gateway.signing import KeyDamaged, Signer
 from gateway.told import Told
 from gateway.uplink import Commands, Permission, Uplink, catalogue
@@ -144,7 +139,7 @@ class Gateway:
             extend_start=self.service.extend_start,
         )
         self.accounts = Accounts(site, self.log, self.clock)
-        self.pollers = self._pollers()
+        self.pollers = pollers(site, self.buses, self.clock, self.emit, self.tell, self.log.committed)
         body = catalogue(site.gateway_id, site.hash, signer.key, site.everything)
         self.actions = self._actions()
         self.commands = self._commands()
@@ -212,35 +207,6 @@ class Gateway:
 
     # -- what the parts are -------------------------------------------------------------------------------
 
-    def _pollers(self) -> dict[str, Poller | Listener]:
-        specs = {spec.id: spec for spec in self.site.instruments}
-        asked = [(spec.line, round(spec.every_s * 1000)) for spec in self.site.instruments]
-        spread = dict(zip(specs, phases(asked), strict=True))
-
-        def polled(bus: Fieldbus, name: str) -> Polled:
-            spec = specs[name]
-            phase_ms = spread[name] if spec.phase_s is None else round(spec.phase_s * 1000)
-            return Polled(name, bus.drivers[name], round(spec.every_s * 1000), phase_ms)
-
-        def owner(bus: Fieldbus) -> Poller | Listener:
-            if isinstance(bus.line, ListeningLine):
-                heard = [
-                    (name, driver, round(specs[name].every_s * 1000))
-                    for name, driver in bus.drivers.items()
-                    if isinstance(driver, Listened)
-                ]
-                return Listener(bus.line, heard, self.clock, self.emit, self.tell, self.log.committed)
-            return Poller(
-                bus.line,
-                [polled(bus, instrument) for instrument in bus.drivers],
-                self.clock,
-                self.emit,
-                self.tell,
-                shared_wire=bus.spec.kind == "serial",
-            )
-
-        return {name: owner(bus) for name, bus in self.buses.items()}
-
     def _actions(self) -> Actions:
         asked = {
             name: Asked(self.pollers[line], driver)
@@ -304,20 +270,9 @@ class Gateway:
         kept = log.kept("commands")
         self.commands.take_up(kept[1] if kept is not None else None, log.saved_until_ms)
         now_ms = self.clock.now_ms()
-        configuration = described(self.site)
-        before = log.kept("configuration")
-        if before is None or (before[1] != configuration and plain(before[1]) != plain(configuration)):
-            old = before[1] if before is not None else b"{}"
-            data = {
-                "from": _hash_of(log.kept("configuration_hash")),
-                "to": self.site.hash,
-                "changes": changes(old, configuration) if before is not None else [],
-            }
-            self.tell(Event(now_ms, "configuration.changed", data, level="info"))
-            log.keep("configuration", configuration)
-            log.keep("configuration_hash", self.site.hash.encode())
+        configured.tell_changes(self.site, log, self.tell, now_ms)
         if self.refused:
-            self.tell(Event(now_ms, "configuration.refused", {"problems": [self.refused]}, level="warning"))
+            self.tell(configured.refused([self.refused], now_ms))
         self.tell(
             Event(now_ms, "gateway.started", {"version": self.version, "configuration": self.site.hash}, level="info")
         )
@@ -379,8 +334,7 @@ class Gateway:
         await self.pollers[name].run()
 
     def _configuration_refused(self, error: SettingsError) -> None:
-        problems = [str(problem) for problem in error.problems[:MOST_PROBLEMS]]
-        self.tell(Event(self.clock.now_ms(), "configuration.refused", {"problems": problems}, level="warning"))
+        self.tell(configured.refused(error.problems, self.clock.now_ms()))
 
     def _clock_told(self, event: Event) -> None:
         self.tell(event)
@@ -398,7 +352,3 @@ class Gateway:
                 self.failures[name] += 1
                 logger.exception("%s failed (%d times); starting it again", name, self.failures[name])
             await asyncio.sleep(RESTART_PAUSE_S)
-
-
-def _hash_of(kept: tuple[int, bytes] | None) -> str | None:
-    return kept[1].decode() if kept is not None else None
