@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.harness import until
+from tests.torture.command import judged, seeded
 from tests.torture.witness import Stage, Witness, counter, gaps, stage
 
 FAULTS = (
@@ -52,12 +53,9 @@ def rounds(folder: Path, count: int, seed: int, faults: tuple[tuple[str, str], .
         for _ in range(count):
             for calls, error in draw.sample(faults, len(faults)):
                 _fail_once(scene, calls, error, draw)
-        assert scene.gateway.stop() == 0
-        scene.settle()
-        scene.witness.compare_log(newest=1000)
-        scene.witness.judge()
-        scene.witness.wrong += gaps(scene.witness)
-        return scene.witness
+        witness = scene.end()
+        witness.wrong += gaps(witness)
+        return witness
 
 
 def _fail_once(scene: Stage, calls: str, error: str, draw: random.Random) -> None:
@@ -80,22 +78,18 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.errors", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    chosen = parser.parse_args()
-    print(f"seed {chosen.seed}", flush=True)
+    chosen = seeded(parser)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fieldgate-errors-") as folder:
         witness = rounds(Path(folder), chosen.rounds, chosen.seed)
-    streams = {stream for stream, _ in witness.bodies}
-    lost = sum(said.get("readings", 0) for said in witness.lost)
-    print(f"{chosen.rounds} times {len(FAULTS)} faults in {time.monotonic() - began:.0f} s:", end=" ")
-    print(f"{len(witness.bodies)} batches in {len(streams)} streams", end=" ")
-    print(f"({', '.join(str(said['reason']) for said in witness.started)}), {lost} readings told as lost,", end=" ")
-    print(f"{len(witness.met)} of them were met,", end=" ")
-    print(f"healed in {max(witness.healing_s):.1f} s at most, {len(witness.wrong)} broken promises")
-    for finding in witness.wrong[:20]:
-        print("  !", finding)
-    return 1 if witness.wrong else 0
+    more = (
+        f"begun for {' '.join(str(said['reason']) for said in witness.started)}",
+        f"{witness.told_lost} readings told as lost",
+        f"{len(witness.met)} faults met",
+        f"healed in {max(witness.healing_s):.1f} s at most",
+    )
+    what = f"{chosen.rounds} times {len(FAULTS)} faults in {time.monotonic() - began:.0f} s"
+    return 0 if judged(what, witness, more) else 1
 
 
 if __name__ == "__main__":

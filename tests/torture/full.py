@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.harness import until
+from tests.torture.command import judged, seeded
 from tests.torture.witness import Stage, Witness, counter, gaps, stage
 
 DISK_MIB = 12
@@ -56,12 +57,9 @@ def cycles(folder: Path, count: int, seed: int) -> Witness:
                 print(f"{number + 1} times, {len(scene.witness.bodies)} batches", flush=True)
         before = scene.witness.newest
         until(lambda: scene.witness.newest > before + 5, "batches at the end")
-        assert scene.gateway.stop() == 0
-        scene.settle()
-        scene.witness.compare_log(newest=1000)
-        scene.witness.judge()
-        scene.witness.wrong += gaps(scene.witness)
-        return scene.witness
+        witness = scene.end()
+        witness.wrong += gaps(witness)
+        return witness
 
 
 def _full_once(scene: Stage, disk: Path, draw: random.Random) -> None:
@@ -88,26 +86,13 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.full", description=__doc__)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    chosen = parser.parse_args()
-    print(f"seed {chosen.seed}", flush=True)
+    chosen = seeded(parser)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fieldgate-full-") as folder:
         witness = cycles(Path(folder), chosen.count, chosen.seed)
-    streams = {stream for stream, _ in witness.bodies}
-    lost = sum(said.get("readings", 0) for said in witness.lost)
-    print(
-        f"{chosen.count} times full and free in {time.monotonic() - began:.0f} s: {len(witness.bodies)} batches in",
-        end=" ",
-    )
-    print(
-        f"{len(streams)} stream(s), {lost} readings told as lost, healed in {max(witness.healing_s):.1f} s at most,",
-        end=" ",
-    )
-    print(f"{len(witness.wrong)} broken promises")
-    for finding in witness.wrong[:20]:
-        print("  !", finding)
-    return 1 if witness.wrong or len(streams) != 1 else 0
+    more = (f"{witness.told_lost} readings told as lost", f"healed in {max(witness.healing_s):.1f} s at most")
+    kept = judged(f"{chosen.count} times full and free in {time.monotonic() - began:.0f} s", witness, more)
+    return 0 if kept and len(witness.streams) == 1 else 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from tests.system.harness import until
+from tests.torture.command import judged, seeded
 from tests.torture.witness import Stage, Witness, stage
 
 
@@ -26,13 +27,7 @@ def kills(folder: Path, count: int, seed: int, longest_s: float) -> Witness:
                     f"{number + 1} kills, {len(scene.witness.bodies)} batches, {len(scene.witness.wrong)} wrong",
                     flush=True,
                 )
-        before = scene.witness.newest
-        with scene.gateway.running():
-            until(lambda: scene.witness.newest > before + 5, "batches of the last start")
-            assert scene.gateway.stop() == 0
-        scene.settle()
-        scene.witness.judge()
-        return scene.witness
+        return scene.live_on()
 
 
 def _kill_once(scene: Stage, draw: random.Random, longest_s: float) -> None:
@@ -51,19 +46,13 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.kills", description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--longest", type=float, default=0.8, help="seconds a started gateway lives at most")
-    chosen = parser.parse_args()
-    print(f"seed {chosen.seed}", flush=True)
+    chosen = seeded(parser)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fieldgate-kills-") as folder:
         witness = kills(Path(folder), chosen.count, chosen.seed, chosen.longest)
-    wrong, streams = witness.wrong, {stream for stream, _ in witness.bodies}
-    print(f"{chosen.count} kills in {time.monotonic() - began:.0f} s: {len(witness.bodies)} batches", end=" ")
-    print(f"in {len(streams)} stream(s), {witness.repeats} repeats, {len(wrong)} broken promises")
-    for finding in wrong[:20]:
-        print("  !", finding)
-    return 1 if wrong or len(streams) != 1 else 0
+    kept = judged(f"{chosen.count} kills in {time.monotonic() - began:.0f} s", witness)
+    return 0 if kept and len(witness.streams) == 1 else 1
 
 
 if __name__ == "__main__":

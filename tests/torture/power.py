@@ -27,6 +27,7 @@ from pathlib import Path
 from gateway.batch import plain
 from tests.fakes.log import Readings, TurnedClock, committed, everything, opened, running
 from tests.system.harness import until
+from tests.torture.command import seeded, show
 from tests.torture.witness import stage
 
 SECTOR = 512
@@ -236,9 +237,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture.power", description=__doc__)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--batches", type=int, default=600, help="how much is recorded")
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    chosen = parser.parse_args()
-    print(f"seed {chosen.seed}", flush=True)
+    chosen = seeded(parser)
     logging.getLogger("fieldgate").setLevel(logging.ERROR)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fieldgate-power-") as folder:
@@ -250,8 +249,7 @@ def main() -> int:
             outcomes, wrong = images(Path(place), ops, bodies, chosen.images, chosen.seed)
     print(f"{chosen.images} power cuts in {time.monotonic() - began:.0f} s: {len(wrong)} broken promises;", end=" ")
     print("streams:", ", ".join(f"{name} {count}" for name, count in outcomes.most_common()))
-    for finding in wrong[:20]:
-        print("  !", finding)
+    show(wrong)
     return 1 if wrong else 0
 
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.harness import until
+from tests.torture.command import judged, seeded
 from tests.torture.witness import Stage, Witness, counter, health, stage
 
 IMAGE_MIB = 32
@@ -73,14 +74,7 @@ def rounds(folder: Path, count: int, seed: int) -> Witness:
     with card(folder) as disk, stage(folder, disk.place) as scene:
         for number in range(count):
             _fail_once(scene, disk, draw, number)
-        before = scene.witness.newest
-        with scene.gateway.running():
-            until(lambda: scene.witness.newest > before + 5, "batches of the last start")
-            assert scene.gateway.stop() == 0
-        scene.settle()
-        scene.witness.compare_log(newest=1000)
-        scene.witness.judge()
-        return scene.witness
+        return scene.live_on()
 
 
 def _fail_once(scene: Stage, disk: Card, draw: random.Random, number: int) -> None:
@@ -106,18 +100,12 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.readonly", description=__doc__)
     parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    chosen = parser.parse_args()
-    print(f"seed {chosen.seed}", flush=True)
+    chosen = seeded(parser)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fieldgate-readonly-") as folder:
         witness = rounds(Path(folder), chosen.count, chosen.seed)
-    streams = {stream for stream, _ in witness.bodies}
-    print(f"{chosen.count} times read-only in {time.monotonic() - began:.0f} s: {len(witness.bodies)} batches", end=" ")
-    print(f"in {len(streams)} stream(s), {len(witness.wrong)} broken promises")
-    for finding in witness.wrong[:20]:
-        print("  !", finding)
-    return 1 if witness.wrong or len(streams) != 1 else 0
+    kept = judged(f"{chosen.count} times read-only in {time.monotonic() - began:.0f} s", witness)
+    return 0 if kept and len(witness.streams) == 1 else 1
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from tests.system.harness import until
+from tests.torture.command import judged, seeded
 from tests.torture.witness import Stage, Witness, stage
 
 
@@ -24,14 +25,7 @@ def stops(folder: Path, count: int, seed: int) -> Witness:
             _stop_once(scene, draw, number)
             if number % 50 == 49:
                 print(f"{number + 1} stops, {len(scene.witness.bodies)} batches", flush=True)
-        before = scene.witness.newest
-        with scene.gateway.running():
-            until(lambda: scene.witness.newest > before + 5, "batches of the last start")
-            assert scene.gateway.stop() == 0
-        scene.settle()
-        scene.witness.compare_log(newest=1000)
-        scene.witness.judge()
-        return scene.witness
+        return scene.live_on()
 
 
 def _stop_once(scene: Stage, draw: random.Random, number: int) -> None:
@@ -61,19 +55,12 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.stops", description=__doc__)
     parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    chosen = parser.parse_args()
-    print(f"seed {chosen.seed}", flush=True)
+    chosen = seeded(parser)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fieldgate-stops-") as folder:
         witness = stops(Path(folder), chosen.count, chosen.seed)
-    streams = {stream for stream, _ in witness.bodies}
-    seconds = time.monotonic() - began
-    print(f"{chosen.count} stops in {seconds:.0f} s: {len(witness.bodies)} batches", end=" ")
-    print(f"in {len(streams)} stream(s), {witness.repeats} repeats, {len(witness.wrong)} broken promises")
-    for finding in witness.wrong[:20]:
-        print("  !", finding)
-    return 1 if witness.wrong or len(streams) != 1 else 0
+    kept = judged(f"{chosen.count} stops in {time.monotonic() - began:.0f} s", witness)
+    return 0 if kept and len(witness.streams) == 1 else 1
 
 
 if __name__ == "__main__":

@@ -97,6 +97,16 @@ class Witness:
                     self.wrong.append(f"{name} {due} {point}: {value}")
 
     @property
+    def streams(self) -> set[str]:
+        """Those that came."""
+        return {stream for stream, _ in self.bodies}
+
+    @property
+    def told_lost(self) -> int:
+        """Readings that `log.lost` counts."""
+        return sum(said.get("readings", 0) for said in self.lost)
+
+    @property
     def newest(self) -> int:
         """How many batches have come."""
         self.look()
@@ -106,7 +116,7 @@ class Witness:
         """Batches that neither came nor were told as evicted, below the newest of each stream."""
         self.look()
         gone = []
-        for stream in {stream for stream, _ in self.bodies}:
+        for stream in self.streams:
             have = {seq for other, seq in self.bodies if other == stream} | self.told[stream]
             gone += [f"{stream} {seq}" for seq in range(1, max(have) + 1) if seq not in have]
         return gone
@@ -180,6 +190,21 @@ class Stage:
     def settle(self) -> None:
         """Wait until nothing is missing, once the gateway has been stopped or has caught up."""
         until(lambda: not self.witness.missing(), "what is missing", patience_s=20.0)
+
+    def end(self) -> Witness:
+        """Stop it while it runs, wait for what is missing, and judge. Raises AssertionError unless it stops well."""
+        assert self.gateway.stop() == 0
+        self.settle()
+        self.witness.compare_log(newest=1000)
+        self.witness.judge()
+        return self.witness
+
+    def live_on(self) -> Witness:
+        """Start it a last time: it goes on to deliver, and ends."""
+        before = self.witness.newest
+        with self.gateway.running():
+            until(lambda: self.witness.newest > before + 5, "batches of the last start")
+            return self.end()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.system.harness import until
+from tests.torture.command import show
 from tests.torture.witness import Stage, Witness, stage
 
 NEW_LOG = 60
@@ -28,8 +28,7 @@ def sweep(folder: Path, numbers: list[int]) -> tuple[list[Witness], int]:
         place.mkdir()
         with stage(place) as scene:
             killed += _killed_at(scene, number)
-            _live_on(scene)
-            witnesses.append(scene.witness)
+            witnesses.append(scene.live_on())
         shutil.rmtree(place)
     later = [number for number in numbers if number > NEW_LOG]
     if later:
@@ -39,8 +38,7 @@ def sweep(folder: Path, numbers: list[int]) -> tuple[list[Witness], int]:
                 scene.witness.compare_log()
                 if at % 50 == 49:
                     print(f"write {number}, {len(scene.witness.bodies)} batches, {killed} kills", flush=True)
-            _live_on(scene)
-            witnesses.append(scene.witness)
+            witnesses.append(scene.live_on())
     return witnesses, killed
 
 
@@ -60,16 +58,6 @@ def _killed_at(scene: Stage, number: int) -> bool:
     return code != 0
 
 
-def _live_on(scene: Stage) -> None:
-    before = scene.witness.newest
-    with scene.gateway.running():
-        until(lambda: scene.witness.newest > before + 3, "batches after the kill")
-        assert scene.gateway.stop() == 0
-    scene.settle()
-    scene.witness.compare_log()
-    scene.witness.judge()
-
-
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.writes", description=__doc__)
@@ -86,8 +74,7 @@ def main() -> int:
     seconds = time.monotonic() - began
     print(f"{killed} kills at {len(numbers)} writes in {seconds:.0f} s:", end=" ")
     print(f"{batches} batches, {len(wrong)} broken promises")
-    for finding in wrong[:20]:
-        print("  !", finding)
+    show(wrong)
     return 1 if wrong or killed != len(numbers) else 0
 
 
