@@ -53,17 +53,15 @@ def _codec(what: str, name: str, count: int, seed: int) -> None:
     """Feed one codec and tell what came of it. Raises AssertionError, naming the input, for anything undeclared."""
     started_s = time.monotonic()
     if what == "modbus":
-        one = modbus.run(count, seed)
-        fed, slowest_s, outcomes = one.frames, one.slowest_s, one.outcomes
+        came = modbus.run(count, seed)
     elif what == "meters":
-        two = meters.run(name, count, seed)
-        fed, slowest_s, outcomes = two.frames, two.slowest_s, two.outcomes
+        came = meters.run(name, count, seed)
     else:
-        three = messages.run(TARGETS[name], count, seed)
-        fed, slowest_s, outcomes = three.inputs, three.slowest_s, three.outcomes
+        came = messages.run(TARGETS[name], count, seed)
     spent_s = time.monotonic() - started_s
-    print(f"{name}: {fed} inputs in {spent_s:.0f} s, {fed / spent_s:.0f} a second; only declared errors")
-    print(f"  slowest {slowest_s * 1000:.2f} ms; {dict(outcomes.most_common())}", flush=True)
+    rate = came.inputs / spent_s
+    print(f"{name}: {came.inputs} inputs in {spent_s:.0f} s, {rate:.0f} a second; only declared errors")
+    print(f"  slowest {came.slowest_s * 1000:.2f} ms; {dict(came.outcomes.most_common())}", flush=True)
 
 
 def _settings(count: int, seed: int) -> int:

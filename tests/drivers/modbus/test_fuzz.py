@@ -15,5 +15,5 @@ def test_garbage_ends_only_in_declared_errors(part: int) -> None:
     print(f"part {part}, seed {seed}")
     # a slow machine is no fault of the codec: ten times the command's bound here
     result = run(SAMPLE, seed, slowest_s=0.1)
-    assert result.frames == SAMPLE
+    assert result.inputs == SAMPLE
     assert min(result.outcomes[kind] for kind in ("whole", "crc", "exception", "wrong_function", "more")) > 25
