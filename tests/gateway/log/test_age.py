@@ -14,16 +14,6 @@ from tests.fakes.log import Readings, TurnedClock, committed, events, everything
 YEAR_S = 365.25 * 86400.0
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
-
-
 async def batches(log: Log, clock: TurnedClock, count: int, apart_s: float = 1.0) -> None:
     """So many more are committed."""
     readings = Readings(clock)

@@ -13,16 +13,6 @@ from tests.fakes.log import Readings, TurnedClock, body, committed, events, ever
 from tests.torture.full import fill, small_disk
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
-
-
 def files_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.parent.iterdir() if file.name.startswith(path.name))
 

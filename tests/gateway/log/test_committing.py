@@ -16,16 +16,6 @@ from gateway.reading import Event
 from tests.fakes.log import Readings, TurnedClock, committed, events, everything, opened, running, unchained, values
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
-
-
 @pytest.mark.parametrize("seed", range(3))
 async def test_timed_commits_and_the_tasks_own_follow_one_another_in_one_chain(
     path: Path, clock: TurnedClock, seed: int

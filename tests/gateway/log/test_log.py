@@ -30,16 +30,6 @@ from tests.fakes.log import (
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
-
-
 async def test_a_new_log_begins_a_stream_and_says_so(path: Path, clock: TurnedClock) -> None:
     async with running(await opened(path, clock)) as log:
         (first,) = await committed(log)

@@ -22,16 +22,6 @@ from tests.fakes.log import (
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
-
-
 async def filled(log: Log, readings: Readings, count: int) -> None:
     """So many batches, each with a position of its own."""
     before = log.newest()

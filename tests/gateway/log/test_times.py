@@ -4,21 +4,9 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from gateway.batch import Batch
 from gateway.log import Log
 from tests.fakes.log import START_MS, Readings, TurnedClock, committed, everything, opened, running
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
 
 
 async def filled(log: Log, clock: TurnedClock, count: int, every_s: float = 1.0) -> list[Batch]:
