@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from drivers.contract import Request
-from drivers.errors import Babbling, BadReply, FieldError, LineDown, NoReply, Refused, Settling
+from drivers.errors import Babbling, BadReply, LineDown, NoReply, Refused, Settling
 from drivers.line.line import FieldLine
 from drivers.modbus import codec
 from drivers.modbus.crc import crc16
 from drivers.profile import LineSpec
 from tests.fakes import virtual_time
 from tests.fakes.instrument_wire import HandWire, Heard
+from tests.fakes.played import about, failing, now, through
 
 CHARACTER_S = 10 / 9600
 GAP_S = 3.5 * 11 / 9600
@@ -41,36 +42,8 @@ def after(seconds: float, *pieces: bytes) -> Callable[[bytes], Heard]:
 
 
 def played(wire: HandWire, test: Callable[[FieldLine], Awaitable[None]], **keys: Any) -> FieldLine:
-    """Runs the test on an open line over that wire, in virtual time."""
-
-    async def main() -> FieldLine:
-        spec = LineSpec(**({"name": "bus", "kind": "serial", "path": "/dev/bus", "timeout_s": 1.0} | keys))
-        line = FieldLine(spec, wire.open)
-        keeper = asyncio.create_task(line.run())
-        assert await line.wait_up(60)
-        await asyncio.sleep(10)  # whatever was on the wire before is over
-        await test(line)
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
-        return line
-
-    return virtual_time.run(main())
-
-
-def about(expected: Any) -> Any:
-    """To the tenth of a millisecond: the loop's clock goes on by a hair at each step."""
-    return pytest.approx(expected, abs=1e-4)
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def failing(line: FieldLine, request: Request, kind: type[FieldError]) -> FieldError:
-    with pytest.raises(kind) as caught:
-        await line.exchange(request)
-    assert type(caught.value) is kind
-    return caught.value
+    spec = LineSpec(**({"name": "bus", "kind": "serial", "path": "/dev/bus", "timeout_s": 1.0} | keys))
+    return through(lambda: FieldLine(spec, wire.open), test, quiet_s=10)  # until what was on the wire before is over
 
 
 def test_answer_in_pieces_is_taken_when_it_is_whole() -> None:

@@ -13,8 +13,8 @@ from drivers.line.tagged import LAST_TAG, TaggedLine
 from drivers.modbus import codec
 from drivers.modbus.mbap import MbapTags
 from drivers.profile import LineSpec
-from tests.fakes import virtual_time
 from tests.fakes.instrument_wire import HandWire, Heard
+from tests.fakes.played import about, failing, now, through
 
 
 def ask(unit: int = 1, address: int = 0, **timing: Any) -> Request:
@@ -38,33 +38,8 @@ def unnumbered(sent: bytes) -> Heard:
 
 
 def played(wire: HandWire, test: Callable[[TaggedLine], Awaitable[None]], **keys: Any) -> TaggedLine:
-    async def main() -> TaggedLine:
-        spec = LineSpec(**({"name": "plc", "kind": "tcp", "host": "h", "port": 502, "timeout_s": 1.0} | keys))
-        line = TaggedLine(spec, wire.open, MbapTags())
-        keeper = asyncio.create_task(line.run())
-        assert await line.wait_up(60)
-        await test(line)
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
-        return line
-
-    return virtual_time.run(main())
-
-
-def about(expected: Any) -> Any:
-    """To the tenth of a millisecond: the loop's clock goes on by a hair at each step."""
-    return pytest.approx(expected, abs=1e-4)
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def failing(line: TaggedLine, request: Request, kind: type[FieldError]) -> FieldError:
-    with pytest.raises(kind) as caught:
-        await line.exchange(request)
-    assert type(caught.value) is kind
-    return caught.value
+    spec = LineSpec(**({"name": "plc", "kind": "tcp", "host": "h", "port": 502, "timeout_s": 1.0} | keys))
+    return through(lambda: TaggedLine(spec, wire.open, MbapTags()), test)
 
 
 def test_each_request_has_a_number_of_its_own_and_never_zero() -> None:
