@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from drivers.contract import Sample
-from gateway.accounts import Accounts
-from gateway.reading import Reading
-from gateway.settings import load
-from tests.fakes.log import TurnedClock, body, committed, events, everything, opened, running
+from tests.fakes.life import life
+from tests.fakes.log import TurnedClock, body, events, everything, opened, running
 
 SITE = """\
 gateway: {id: test-1, timezone: Asia/Shanghai}
@@ -29,23 +27,12 @@ vapour_recovery:
 
 
 async def test_step_that_fails_costs_no_reading_and_is_told_once(tmp_path: Path) -> None:
-    (tmp_path / "site.yaml").write_text(SITE)
-    clock = TurnedClock()
-    async with running(await opened(tmp_path / "log.db", clock, ())) as log:
-        accounts = Accounts(load(tmp_path / "site.yaml"), log, clock)
-        await accounts.take_up()
-
-        async def polled(points: tuple[str, ...]) -> None:
-            sample = Sample((7,) * len(points))
-            accounts.emit(Reading("plc", points, clock.now_ms(), 0, sample, clock.monotonic()))
-            await committed(log)
-            clock.turn(1)
-
-        await polled(("a", "b"))
+    async with life(tmp_path, TurnedClock(), SITE) as one:
+        await one.poll(("a", "b"), Sample((7, 7)))
         for _ in range(3):
-            await polled(("elsewhere",))  # what a driver with a mistake would hand on
-        await polled(("a", "b"))
-        batches = await everything(log)
+            await one.poll(("elsewhere",), Sample((7,)))  # what a driver with a mistake would hand on
+        await one.poll(("a", "b"), Sample((7, 7)))
+        batches = await everything(one.log)
     samples: list[dict[str, Any]] = [sample for batch in batches for sample in body(batch)["samples"]]
     assert [sample["values"] for sample in samples if sample["instrument"] == "plc"] == [
         {"a": 7, "b": 7}, *[{"elsewhere": 7}] * 3, {"a": 7, "b": 7},
@@ -57,21 +44,11 @@ async def test_step_that_fails_costs_no_reading_and_is_told_once(tmp_path: Path)
 
 async def test_fuelling_of_the_feed_is_kept_with_the_state_that_knows_it(tmp_path: Path) -> None:
     """Killed right after the commit of the event: the same record is not told again."""
-    (tmp_path / "site.yaml").write_text(SITE)
     clock = TurnedClock()
-
-    async def life(*counts: int) -> None:
-        async with running(await opened(tmp_path / "log.db", clock, ()), close=False) as log:
-            accounts = Accounts(load(tmp_path / "site.yaml"), log, clock)
-            await accounts.take_up()
+    for counts in ((20, 30), (30, 40)):
+        async with life(tmp_path, clock, SITE, close=False) as one:
             for count in counts:
-                sample = Sample((count, count))
-                accounts.emit(Reading("plc", ("a", "b"), clock.now_ms(), 0, sample, clock.monotonic()))
-                await committed(log)
-                clock.turn(1)
-
-    await life(20, 30)
-    await life(30, 40)
+                await one.poll(("a", "b"), Sample((count, count)))
     async with running(await opened(tmp_path / "log.db", clock, ())) as log:
         told = events(await everything(log), "vapour.fuelling")
     assert [event["data"]["fuel"] for event in told] == [30, 40]

@@ -5,12 +5,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.contract import Flag, Sample, Value
-from gateway.accounts import Accounts
 from gateway.domain.steps import StepKeys
 from gateway.pipeline.pipeline import Pipeline
-from gateway.reading import Reading
-from gateway.settings import load
-from tests.fakes.log import TurnedClock, body, committed, everything, opened, running
+from tests.fakes.life import life
+from tests.fakes.log import TurnedClock, body, everything, opened, running
 from tests.fakes.log import events as events_of
 
 SITE = """
@@ -38,24 +36,16 @@ class Plant:
     """Lives of one gateway on one log, each killed after its last commit."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "site.yaml").write_text(SITE)
         self._folder = folder
         self.clock = TurnedClock()
 
     async def lives(self, *polls: tuple[Value, Value], keep: bool = False) -> None:
         """One life with these polls, a second apart; `keep`: the state is kept after the first."""
-        async with running(await opened(self._folder / "log.db", self.clock, ()), close=False) as log:
-            accounts = Accounts(load(self._folder / "site.yaml"), log, self.clock)
-            await accounts.take_up()
+        async with life(self._folder, self.clock, SITE, close=False) as one:
             for number, values in enumerate(polls):
                 missing = {at: Flag.COMMUNICATION for at, value in enumerate(values) if value is None}
                 sample = Sample(values, missing, dict.fromkeys(missing, "timeout: no answer in 1 s"))
-                now_s = self.clock.monotonic()
-                accounts.emit(Reading("plc", ("cod", "flow"), self.clock.now_ms(), 0, sample, now_s))
-                if keep and number == 0:
-                    accounts.keep()
-                await committed(log)
-                self.clock.turn(1)
+                await one.poll(("cod", "flow"), sample, keep and number == 0)
 
     async def told(self) -> tuple[list[Any], list[dict[str, Any]]]:
         """Loads, and events of the steps."""
