@@ -83,7 +83,7 @@ class BoilerHouse:
             up = Span(run.from_s, run.from_s + _HEAT_UP_S)
             down = Span(run.until_s, run.until_s + _RUN_DOWN_S)
             for kind, span in (("start_up", up), ("shut_down", down)):
-                if span.from_s < until_s and span.until_s > from_s:
+                if span.meets(from_s, until_s):
                     yield span.told(kind)
         dampers = with_quantity(instruments, "damper_open", "damper_position")
         yield from told("bypass_open", self._bypasses.between(from_s, until_s), dampers)

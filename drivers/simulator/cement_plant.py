@@ -79,7 +79,7 @@ class CementPlant:
             down = Span(stop.from_s, stop.from_s + _RUN_DOWN_S)
             up = Span(stop.until_s, stop.until_s + _HEAT_UP_S)
             for kind, span in (("shut_down", down), ("start_up", up)):
-                if span.from_s < until_s and span.until_s > from_s:
+                if span.meets(from_s, until_s):
                     yield span.told(kind)
         yield from told("raw_mill_off", self._pauses.between(from_s, until_s))
 

@@ -76,7 +76,7 @@ class Diary:
     def between(self, from_s: float, until_s: float) -> Iterator[Span]:
         """Every span that lasts at some instant from `from_s` to before `until_s`."""
         for number in range(self._number(from_s) - 1, self._number(until_s) + 1):
-            yield from (span for span in self.of(number) if span.from_s < until_s and span.until_s > from_s)
+            yield from (span for span in self.of(number) if span.meets(from_s, until_s))
 
     def _number(self, t_s: float) -> int:
         return int((t_s + self._offset_s) // self._every_s)

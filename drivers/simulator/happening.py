@@ -38,6 +38,10 @@ class Span:
     until_s: float
     data: Mapping[str, Value] = field(default_factory=dict)
 
+    def meets(self, from_s: float, until_s: float) -> bool:
+        """Whether it lasts at some instant from `from_s` to before `until_s`."""
+        return self.from_s < until_s and self.until_s > from_s
+
     def told(self, kind: str, instrument: str | None = None) -> "Happening":
         """As what the site did."""
         return Happening(kind, instrument, self.from_s, self.until_s, self.data)

@@ -64,9 +64,9 @@ class RadiationSource:
             moved = _moved(opening)
             alarm = Span(moved.from_s + _MOVING_S / 2, moved.until_s + _MOVING_S / 2)
             yield from (Span(opening.from_s, opening.until_s).told("door_open", door) for door in doors)
-            if moved.from_s < until_s and moved.until_s > from_s:
+            if moved.meets(from_s, until_s):
                 yield Happening("source_moved", None, moved.from_s, moved.until_s, opening.data)
-            if alarm.from_s < until_s and alarm.until_s > from_s:
+            if alarm.meets(from_s, until_s):
                 yield from (alarm.told("alarm", door) for door in doors)
         for span in self._weather.rain.diary.between(from_s, until_s):
             yield span.told("rain")
