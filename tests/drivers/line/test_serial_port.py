@@ -23,7 +23,7 @@ from drivers.line.wire import Wire
 from drivers.modbus import codec
 from drivers.modbus.crc import crc16
 from drivers.profile import LineSpec
-from tests import replug
+from tests.lines import replug
 
 PATIENCE_S = 20.0
 HOLD = """
@@ -163,7 +163,7 @@ async def test_ten_times_pulled_out_and_put_back_as_another_device() -> None:
     account = await replug.run(10, seed=20261126)
     assert account.wrong == []
     assert account.files_after <= account.files_before
-    # within 2 s on a quiet machine (python -m tests.replug); this one may be busy
+    # within 2 s on a quiet machine (python -m tests.lines.replug); this one may be busy
     assert account.slowest_s <= 3 * replug.LIMIT_S
 
 

@@ -12,9 +12,9 @@ from drivers.profile import LineSpec
 from gateway.polling.poller import Polled, Poller
 from gateway.polling.schedule import phases
 from gateway.reading import Reading
-from tests import paced
 from tests.fakes import virtual_time
 from tests.fakes.instrument_wire import HandWire, Heard
+from tests.lines import paced
 
 LONG_S = 1200.0
 CLOCK_S = 0.001

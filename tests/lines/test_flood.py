@@ -1,8 +1,8 @@
-"""A small sample of `python -m tests.flood`."""
+"""A small sample of `python -m tests.lines.flood`."""
 
 from pathlib import Path
 
-from tests.flood import run
+from tests.lines.flood import run
 
 
 def test_loggers_among_strangers_lose_nothing(tmp_path: Path) -> None:

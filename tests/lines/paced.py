@@ -1,4 +1,4 @@
-"""`python -m tests.paced [--seconds 60]`: what a 9600-baud line carries, through the real poller, line and driver.
+"""`python -m tests.lines.paced [--seconds 60]`: what 9600 baud carry, through the real poller, line and driver.
 
 A simulated bus on a pseudo-terminal in another process takes the wire time of every character. Three things are
 measured in turn, each for that long, and exit code 1 says that one was missed:
@@ -250,7 +250,7 @@ async def shared(path: str, seconds: float) -> Shared:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.paced", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.lines.paced", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
     logging.getLogger("fieldgate").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""A sample of `python -m tests.paced`: an exchange in real time, on a pseudo-terminal that takes the wire time.
+"""A sample of `python -m tests.lines.paced`: an exchange in real time, on a pseudo-terminal that takes the wire time.
 
 A machine that is busy with other things makes everything slower, so the same bus is also asked by the barest loop
 one can write, in turn, and the best of each counts.
@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from tests import paced
+from tests.lines import paced
 
 TURNS = 6
 TURN_S = 0.7

@@ -1,4 +1,4 @@
-"""`python -m tests.replug [--cycles 500]`: a serial adapter is pulled out and put back, again and again.
+"""`python -m tests.lines.replug [--cycles 500]`: a serial adapter is pulled out and put back, again and again.
 
 The line has a stable path, as under /dev/serial/by-id; behind it is another pseudo-terminal each time, as a real
 adapter comes back as another ttyUSB. Between two polls or in the middle of one, at random. After each return the
@@ -131,7 +131,7 @@ def _check(sample: Sample, cycle: int, account: Account) -> None:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.replug", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.lines.replug", description=__doc__)
     parser.add_argument("--cycles", type=int, default=500)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     chosen = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Loggers push HJ 212 and strangers do their worst: `python -m tests.flood --rate 1000 --connections 200`.
+"""Loggers push HJ 212 and strangers do their worst: `python -m tests.lines.flood --rate 1000 --connections 200`.
 
 A real gateway process listens; each connection is one logger that sends numbered real-time data at its share of the
 rate. Beside them: peers that drip a byte at a time, that pour garbage, that pour
