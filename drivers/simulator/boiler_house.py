@@ -11,7 +11,7 @@ from drivers.contract import Flag
 from drivers.profile import InstrumentSpec, Point
 from drivers.simulator.calibration import Calibration
 from drivers.simulator.days import Diary, LocalTime, daily
-from drivers.simulator.happening import Happening, Span, told
+from drivers.simulator.happening import Happening, Span, changes, told
 from drivers.simulator.inside_analyser import inside
 from drivers.simulator.scene import Curve, Known, has, with_quantity
 from drivers.simulator.smooth import chance, drift, ramp, wander
@@ -79,12 +79,8 @@ class BoilerHouse:
     def happenings(self, instruments: Sequence[InstrumentSpec], from_s: float, until_s: float) -> Iterable[Happening]:
         """See Scene."""
         yield from self._calibration.happenings(instruments, from_s, until_s)
-        for run in self._runs.between(from_s - _RUN_DOWN_S, until_s):
-            up = Span(run.from_s, run.from_s + _HEAT_UP_S)
-            down = Span(run.until_s, run.until_s + _RUN_DOWN_S)
-            for kind, span in (("start_up", up), ("shut_down", down)):
-                if span.meets(from_s, until_s):
-                    yield span.told(kind)
+        runs = self._runs.between(from_s - _RUN_DOWN_S, until_s)
+        yield from changes(runs, ("start_up", _HEAT_UP_S), ("shut_down", _RUN_DOWN_S), from_s, until_s)
         dampers = with_quantity(instruments, "damper_open", "damper_position")
         yield from told("bypass_open", self._bypasses.between(from_s, until_s), dampers)
 

@@ -12,7 +12,7 @@ from drivers.profile import InstrumentSpec, Point
 from drivers.simulator.boiler_house import SPAN
 from drivers.simulator.calibration import Calibration
 from drivers.simulator.days import Diary, LocalTime, daily
-from drivers.simulator.happening import Happening, Span, told
+from drivers.simulator.happening import Happening, Span, changes, told
 from drivers.simulator.scene import Known, has
 from drivers.simulator.smooth import chance, drift, ramp, wander
 
@@ -75,12 +75,8 @@ class CementPlant:
     def happenings(self, instruments: Sequence[InstrumentSpec], from_s: float, until_s: float) -> Iterable[Happening]:
         """See Scene."""
         yield from self._calibration.happenings(instruments, from_s, until_s)
-        for stop in self._stops.between(from_s - _HEAT_UP_S, until_s):
-            down = Span(stop.from_s, stop.from_s + _RUN_DOWN_S)
-            up = Span(stop.until_s, stop.until_s + _HEAT_UP_S)
-            for kind, span in (("shut_down", down), ("start_up", up)):
-                if span.meets(from_s, until_s):
-                    yield span.told(kind)
+        stops = self._stops.between(from_s - _HEAT_UP_S, until_s)
+        yield from changes(stops, ("shut_down", _RUN_DOWN_S), ("start_up", _HEAT_UP_S), from_s, until_s)
         yield from told("raw_mill_off", self._pauses.between(from_s, until_s))
 
     def load(self, t_s: float) -> float:

@@ -61,3 +61,15 @@ class Happening:
 def told(kind: str, spans: Iterable[Span], instruments: Iterable[str | None] = (None,)) -> Iterator[Happening]:
     """Each span once for each instrument."""
     return (span.told(kind, one) for span in spans for one in instruments)
+
+
+def changes(
+    spans: Iterable[Span], begins: tuple[str, float], ends: tuple[str, float], from_s: float, until_s: float
+) -> Iterator[Happening]:
+    """What comes with the begin and with the end of each span, as kind and how many seconds it lasts, where it lasts at
+    some instant from `from_s` to before `until_s`."""
+    for span in spans:
+        for at_s, (kind, lasts_s) in ((span.from_s, begins), (span.until_s, ends)):
+            change = Span(at_s, at_s + lasts_s)
+            if change.meets(from_s, until_s):
+                yield change.told(kind)
