@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from gateway.settings import fullwidth
 from gateway.settings.problem import Level, Problem, SettingsError
 from gateway.settings.scanning import quick
 
@@ -60,7 +61,11 @@ class Node:
 
     def problem(self, message: str, advice: str | None = None, level: Level = "error") -> Problem:
         """A problem with this value."""
-        return Problem(self.file, self.line, self.column, message, advice, level)
+        meant = fullwidth.half_width(self.value) if isinstance(self.value, str) and level == "error" else None
+        if meant is None:
+            return Problem(self.file, self.line, self.column, message, advice, level)
+        wide, zh = f"these are full-width characters: {fullwidth.ADVICE}", f"{fullwidth.ADVICE_ZH}：{meant}"
+        return Problem(self.file, self.line, self.column, message, f"{wide}: {meant}", level, zh)
 
     def key_problem(self, message: str, advice: str | None = None, level: Level = "error") -> Problem:
         """A problem with this value's key, or with the value where it has none."""
@@ -103,11 +108,13 @@ class _Builder:
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self.text = ""
         self.problems: list[Problem] = []
         self.anchors: dict[str, Node] = {}
         self.nodes = 0
 
     def build(self, text: str) -> Node:
+        self.text = text
         root: Node | None = None
         try:
             events = iter(quick().parse(text))
@@ -218,10 +225,26 @@ class _Builder:
         mark = noticed or begun
         if begun is not None and ("end of stream" in problem or "<stream end>" in problem):
             mark, advice = begun, "what begins here is never closed: is a quote or bracket missing?"
+        elif begun is not None and "expected ':'" in problem:
+            mark = begun  # noticed only behind the line that lacks it
+        if noticed is not None and (wide := self._full_width((begun or noticed).line - 1, noticed.line)) is not None:
+            return wide
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         # control characters of the file do not belong in a terminal
         shown = problem if problem.isprintable() else repr(problem)
         return Problem(self.file, line, column, f"not YAML: {shown}", advice)
+
+    def _full_width(self, first: int, last: int) -> Problem | None:
+        """The full-width character in one of these lines (from 0) that YAML takes for text."""
+        lines = self.text.split("\n")
+        for number in range(max(first, 0), min(last + 1, len(lines))):
+            if (at := fullwidth.odd(lines[number])) is not None:
+                seen = fullwidth.named(lines[number][at])
+                what = "is not the plain one" if lines[number][at].isspace() else "is a full-width character"
+                message = f"not YAML: {seen} {what}"
+                zh = f"{seen.replace('the space', '空格')} 是全角字符，{fullwidth.ADVICE_ZH}"
+                return Problem(self.file, number + 1, at + 1, message, fullwidth.ADVICE, zh=zh)
+        return None
 
 
 _ADVICE = (

@@ -1,6 +1,7 @@
 """What only Modbus knows: unit addresses, registers that two instruments read differently."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from drivers.modbus.source import MASKED, ModbusOptions, ModbusPoint
 from drivers.profile import InstrumentSpec, LineSpec
@@ -22,6 +23,31 @@ def address(spec: InstrumentSpec, line: LineSpec, node: Node, problems: list[Pro
     if not isinstance(spec.address, int) or not lowest <= spec.address <= highest:
         advice = f"a Modbus unit on this line has {lowest} to {highest}"
         problems.append(place.problem(f"address of instrument {spec.id} is {spec.address!r}", advice))
+
+
+_TAGS = {"holding": range(40001, 50000), "input": range(30001, 40000), "discrete": range(10001, 20000)}
+"""The tags by which manuals name the first 9999 of a table."""
+
+
+def tags(placed: Placed, problems: list[Problem]) -> None:
+    """An address that looks like the tag of a manual, which is another number on the wire; once for an instrument."""
+    for name, entry in placed.points.items():
+        point = entry.point
+        assert isinstance(point, ModbusPoint)
+        tag = point.address
+        if point.modicon is None and tag in _TAGS.get(point.table, ()):
+            place = entry.node.get("address") or entry.node
+            meant = tag - _TAGS[point.table].start
+            found = place.problem(
+                f"address {tag} of point {name} of instrument {placed.spec.id} looks like the tag of a manual, "
+                f"which is {point.table} address {meant} on the wire",
+                f"if so, write `modicon: {tag}` instead of table and address, or `address: {meant}`",
+                "warning",
+            )
+            right = f"`modicon: {tag}` 或 `address: {meant}`"
+            zh = f"{tag} 像是手册中的 Modicon 编号，线上地址是 {meant}；若是，请写 {right}"
+            problems.append(replace(found, zh=zh))
+            return
 
 
 def clashes(instruments: Sequence[Placed], problems: list[Problem]) -> None:

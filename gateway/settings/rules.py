@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def ports(lines: Mapping[str, tuple[LineSpec, Node]], problems: list[Problem]) -
             problems.append(place.problem(message, "one port is one line; move its instruments there"))
         else:
             seen[port] = name
+
+
+def devices(lines: Mapping[str, tuple[LineSpec, Node]], problems: list[Problem]) -> None:
+    """Serial ports that are no path: `COM3`, `ttyUSB0`. They would be looked for wherever the gateway is started."""
+    for name, (line, node) in lines.items():
+        if line.kind == "serial" and not os.path.isabs(line.path or ""):
+            place = node.get("serial") or node
+            message = f"{line.path!r} of line {name} is not the path of a serial port"
+            advice = "write /dev/serial/by-id/… (`ls /dev/serial/by-id`), or /dev/ttyUSB0"
+            zh = "串口请写完整路径：/dev/serial/by-id/…（用 `ls /dev/serial/by-id` 查看）或 /dev/ttyUSB0"
+            problems.append(replace(place.problem(message, advice, "warning"), zh=zh))
 
 
 def ids(nodes: Sequence[Node], problems: list[Problem]) -> None:
@@ -76,18 +88,16 @@ def exposed(health: HealthSettings, node: Node, problems: list[Problem]) -> None
     if health.password_file is None or _loopback(health.address[0]):
         return
     place = node.get("listen") or node
-    problems.append(
-        Problem(
-            place.file,
-            place.line,
-            place.column,
-            f"others can reach {health.listen}, and the password of password_file travels there in clear",
-            "listen on 127.0.0.1 and reach the page by `ssh -L` or through a proxy with TLS, or remove password_file",
-            "warning",
-            f"其他机器可以访问 {health.listen}，password_file 的密码在网络上以明文传输；请监听 127.0.0.1，"
-            "通过 `ssh -L` 或带 TLS 的反向代理访问页面，或删除 password_file",
-        )
+    found = place.problem(
+        f"others can reach {health.listen}, and the password of password_file travels there in clear",
+        "listen on 127.0.0.1 and reach the page by `ssh -L` or through a proxy with TLS, or remove password_file",
+        "warning",
     )
+    zh = (
+        f"其他机器可以访问 {health.listen}，password_file 的密码在网络上以明文传输；请监听 127.0.0.1，"
+        "通过 `ssh -L` 或带 TLS 的反向代理访问页面，或删除 password_file"
+    )
+    problems.append(replace(found, zh=zh))
 
 
 def _loopback(host: str) -> bool:

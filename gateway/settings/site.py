@@ -193,6 +193,7 @@ class _Reading:
             if keys is not None and _NAME.fullmatch(name):
                 lines[name] = (line_spec(name, self._files(keys, node, "ca_file", "cert_file", "key_file")), node)
         rules.ports(lines, self.problems)
+        rules.devices(lines, self.problems)
         return lines
 
     def _instruments(self, lines: Mapping[str, tuple[LineSpec, Node]], usual: StepKeys) -> list[Placed]:
@@ -209,6 +210,8 @@ class _Reading:
         placed = [made for entry in node.value if (made := resolver.resolve(entry)) is not None]
         modbus = [one for one in placed if one.spec.protocol == "modbus"]
         registers.clashes(modbus, self.problems)
+        for one in modbus:
+            registers.tags(one, self.problems)
         wire_time.periods(placed, {name: line for name, (line, _) in lines.items()}, self.problems)
         rules.speaking(lines, placed, self.problems)
         if len(placed) == len(node.value):

@@ -47,6 +47,13 @@ def _check_host(host: str, bracketed: bool) -> None:
             raise ValueError(f"an IPv6 address stands in brackets: [{host}]:port")
 
 
+def _text_only(written: Any) -> Any:
+    """`listen: 9469` is a number in YAML: say what is missing, not that it wants quotes."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        raise ValueError(f"{written} has no host; write host:port, such as 192.0.2.10:502")
+    return written
+
+
 def _endpoint_text(text: str) -> str:
     endpoint(text)
     return text
@@ -110,7 +117,7 @@ MqttVersion = Annotated[
     Literal["5", "3.1.1"],
     BeforeValidator(_protocol_version, json_schema_input_type=Literal[5, "5", "3.1.1"]),
 ]
-Endpoint = Annotated[str, AfterValidator(_endpoint_text)]
+Endpoint = Annotated[str, BeforeValidator(_text_only, json_schema_input_type=str), AfterValidator(_endpoint_text)]
 """`host:port`."""
 Network = Annotated[str, AfterValidator(_network)]
 """An address or a network in CIDR notation."""
