@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.batch import plain
 from gateway.broker import Address, ConnectFailed, Lost, listen
-from gateway.cli.console import shortened, unit_shown
+from gateway.cli.console import counted, shortened, unit_shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +68,8 @@ class Arrivals:
             print(json.dumps({"topic": topic, "body": body}, ensure_ascii=False), flush=True)
         elif not self._console.is_terminal:
             self._console.print(
-                f"{gateway} {lane} seq {body['seq']}: {len(body['samples'])} samples, {len(body['events'])} events",
+                f"{gateway} {lane} seq {body['seq']}: {counted(len(body['samples']), 'sample')}, "
+                f"{counted(len(body['events']), 'event')}",
                 highlight=False,
             )
 

@@ -43,10 +43,17 @@ def command(
     """
     from gateway.log.archive import Archive, NoLog, is_log
 
-    site = None if is_log(source) else _site(source, config_dir)
+    try:
+        site = None if is_log(source) else _site(source, config_dir)
+    except OSError as error:
+        typer.echo(f"{source}: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
     log = Path(site.log.path) if site is not None else source
     zone = _zone(site)
     from_ms, to_ms = _moment(since, zone, 0), _moment(to, zone, 1 << 62)
+    if from_ms >= to_ms:
+        typer.echo(f"--from {since} is not before --to {to}: nothing lies between them", err=True)
+        raise typer.Exit(2)
     form = Form.JSON_LINES if as_json else form
     if form is Form.BUNDLE and (site is None or out is None):
         typer.echo("a bundle needs the site file (for the key) and --out FILE", err=True)
@@ -59,6 +66,8 @@ def command(
                 _bundle(archive, site, out, from_ms, to_ms)
             else:
                 _values(archive, site, out, from_ms, to_ms, frozenset(instrument or ()), form)
+    except BrokenPipeError:  # whoever reads has had enough; no fault of the log
+        raise
     except (NoLog, OSError) as error:
         typer.echo(f"{getattr(error, 'filename', None) or log}: {getattr(error, 'strerror', None) or error}", err=True)
         raise typer.Exit(1) from None
@@ -121,6 +130,7 @@ def _values(
     import io
     import sys
 
+    from gateway.cli.console import counted
     from gateway.evidence.export import Wanted, export_rows, write_csv, write_json_lines
 
     damaged: list[str] = []
@@ -135,13 +145,17 @@ def _values(
         else:
             count = write_json_lines(rows, target)
         target.flush()
-    typer.echo(f"{count} values", err=True)
+    typer.echo(counted(count, "value"), err=True)
+    if not count and instruments:
+        known = f"; the site file has {', '.join(spec.id for spec in site.everything)}" if site is not None else ""
+        typer.echo(f"nothing of {', '.join(sorted(instruments))} lies in this range{known}", err=True)
     _refuse_damage(archive, damaged)
 
 
 def _bundle(archive: "Archive", site: "Site", out: Path, from_ms: int, to_ms: int) -> None:
     import time
 
+    from gateway.cli.console import counted
     from gateway.evidence.bundle import write_bundle
     from gateway.evidence.export import bundle_span
     from gateway.signing import Signer
@@ -151,7 +165,7 @@ def _bundle(archive: "Archive", site: "Site", out: Path, from_ms: int, to_ms: in
     first, last = bundle_span(archive.rows(), from_ms, to_ms)
     rows = (row for row in _rows(archive) if first <= row.position <= last)
     count = write_bundle(out, rows, site.gateway_id, signer, int(time.time() * 1000))
-    typer.echo(f"{out}: {count} batches, signed by {signer.key}", err=True)
+    typer.echo(f"{out}: {counted(count, 'batch', 'batches')}, signed by {signer.key}", err=True)
     _refuse_damage(archive, [])
 
 

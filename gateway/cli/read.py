@@ -17,7 +17,7 @@ OPENING_LIMIT_S = 5.0
 
 def command(
     site: SiteFile,
-    instrument: Annotated[str | None, typer.Argument(metavar="[INSTRUMENT]", help="Only this one.")] = None,
+    instrument: Annotated[str | None, typer.Argument(metavar="INSTRUMENT", help="Only this one.")] = None,
     config_dir: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> None:

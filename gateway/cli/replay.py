@@ -40,6 +40,9 @@ def command(
 
     from gateway.cli.site import load_or_exit
 
+    if site.is_dir() or site.suffix == ".transcript":
+        typer.echo(f"{site} is a recording; the recording comes first: fieldgate replay RECORDING SITE", err=True)
+        raise typer.Exit(2)
     new = load_or_exit(site, config_dir)
     old = load_or_exit(against, config_dir) if against is not None else None
     found: list[Difference] = []

@@ -10,12 +10,15 @@ from gateway.cli.site import AsJson, ConfigDirectory
 if TYPE_CHECKING:
     from rich.table import Table
 
-DEFAULT_ADDRESS = "127.0.0.1:9469"
+DEFAULT_PORT = 9469
+DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 
 
 def command(
-    site: Annotated[Path | None, typer.Argument(metavar="[SITE]", help="Take the address from this site file.")] = None,
-    address: Annotated[str | None, typer.Option(help="host:port of a running gateway.")] = None,
+    site: Annotated[Path | None, typer.Argument(metavar="SITE", help="Take the address from this site file.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="host:port of a running gateway; port 9469 if none is given.")
+    ] = None,
     config_dir: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,13 +39,17 @@ def command(
             raise typer.Exit(1)
         address = health.listen
     address = address or DEFAULT_ADDRESS
+    if ":" not in address.rpartition("]")[2]:
+        address += f":{DEFAULT_PORT}"
     try:
         with urlopen(f"http://{address}/status.json", timeout=5) as answer:
             status = json.load(answer)
         healthy = status.get("healthy", False)
     except (HTTPError, URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        typer.echo(f"no gateway answers on {address}: {reason}", err=True)
+        reason = getattr(reason, "strerror", None) or reason
+        advice = "is it running, and has its site file a `health:` section?"
+        typer.echo(f"no gateway answers on {address}: {reason}; {advice}", err=True)
         raise typer.Exit(1) from None
     if as_json:
         typer.echo(json.dumps(status, ensure_ascii=False))
@@ -62,7 +69,7 @@ def _print(status: dict[str, Any]) -> None:
     up = _ago((status["now"] - status["since"]) / 1000)
     out.print(f"[bold]{escape(status['gateway'])}[/bold] {escape(status['site'])}: {state}", soft_wrap=True)
     clock = status["clock"]
-    out.print(f"fieldgate {status['version']}, up {up}, clock {clock['state']}, {counted(clock['steps'], 'step')}")
+    out.print(f"fieldgate {status['version']}, up {up}, {_clock(clock)}")
     out.print()
     out.print(_instruments(status["instruments"]))
     out.print()
@@ -76,8 +83,26 @@ def _print(status: dict[str, Any]) -> None:
     trouble = f", [red]{escape(log['trouble'])}[/red]" if log["trouble"] else ""
     size = f"{log['bytes'] / 2**20:.1f} of {log['max_bytes'] / 2**20:.0f} MiB"
     out.print(f"log {log['stream']}: seq {log['seq']}, {counted(log['batches'], 'batch', 'batches')}, {size}{trouble}")
+    if not status["uplinks"]:
+        out.print("no uplink: batches stay in the log")
     for uplink in status["uplinks"]:
         out.print(_uplink(uplink), soft_wrap=True)
+
+
+def _clock(clock: dict[str, Any]) -> str:
+    """`clock holdover (nobody confirms the time now), 2 steps`."""
+    from gateway.cli.console import counted
+
+    state = clock["state"]
+    return f"clock {state} ({_CLOCKS[state]}), {counted(clock['steps'], 'step')}"
+
+
+_CLOCKS = {
+    "synced": "confirmed by NTP",
+    "holdover": "plausible, nobody confirms it now",
+    "unset": "certainly wrong",
+}
+"""What gateway.clock.ClockState means."""
 
 
 def _instruments(rows: list[dict[str, Any]]) -> "Table":

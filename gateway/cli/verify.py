@@ -7,6 +7,8 @@ import typer
 from gateway.cli.site import AsJson
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.evidence.report import Report
 
 
@@ -60,6 +62,9 @@ def _read(record: str, key: str | None, show: bool) -> "Report":
     from gateway.log.archive import NoLog
 
     try:
+        if (other := _other(Path(record))) is not None:
+            typer.echo(f"{record} {other}", err=True)
+            raise typer.Exit(2)
         with Progress(disable=not show, transient=True) as progress:
             task = progress.add_task("reading")
             items = open_record(Path(record), lambda done, total: progress.update(task, completed=done, total=total))
@@ -67,6 +72,23 @@ def _read(record: str, key: str | None, show: bool) -> "Report":
     except (NoLog, OSError) as error:
         typer.echo(f"{record}: {getattr(error, 'strerror', None) or error}", err=True)
         raise typer.Exit(1) from None
+
+
+def _other(path: "Path") -> str | None:
+    """What a file is that people take for a record, and what to give instead; None for what may be one."""
+    if path.is_dir():
+        return None
+    with path.open("rb") as file:
+        begins = file.read(len(_CSV))
+    if path.suffix in (".yaml", ".yml"):
+        return "is a settings file; verify takes the log it names (`log: {path: …}`), a recorded feed or a bundle"
+    if begins == _CSV:
+        return "is a CSV export, which proves nothing; make a bundle: `fieldgate export SITE -f bundle -o FILE`"
+    return None
+
+
+_CSV = b"instrument,point,time,"
+"""How gateway/evidence/export.py begins a table."""
 
 
 def _listen(

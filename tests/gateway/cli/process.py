@@ -43,11 +43,13 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONWARNINGS": "error", "PYTHONPATH": str(ROOT), **changes}
 
 
-def start(*arguments: str | Path, cwd: Path | None = None, **changes: str) -> "subprocess.Popen[str]":
-    """The command, started; both channels are pipes."""
+def start(
+    *arguments: str | Path, cwd: Path | None = None, stdout: int = subprocess.PIPE, **changes: str
+) -> "subprocess.Popen[str]":
+    """The command, started; both channels are pipes, unless another is given."""
     return subprocess.Popen(
         [sys.executable, "-m", "gateway", *map(str, arguments)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         env=environment(**changes), cwd=cwd or ROOT,
     )  # fmt: skip
 

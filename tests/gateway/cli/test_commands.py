@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -96,12 +97,13 @@ def measured(health: str) -> bool:
 
 def test_status_export_key_and_verify_tell_of_a_running_gateway(station: Station, tmp_path: Path) -> None:
     bundle = tmp_path / "day.zip"
-    told, by_site, as_json, table, lines, key, key_json, bundled = together(
+    told, by_site, as_json, table, lines, nothing, key, key_json, bundled = together(
         ("status", "--address", station.health),
         ("status", station.site),
         ("status", station.site, "--json"),
         ("export", station.site),
         ("export", station.log, "--json", "--instrument", "tank-pressure"),
+        ("export", station.site, "--instrument", "tank"),
         ("key", station.site),
         ("key", station.site, "--json"),
         ("export", station.site, "-f", "bundle", "-o", bundle),
@@ -110,6 +112,8 @@ def test_status_export_key_and_verify_tell_of_a_running_gateway(station: Station
     assert "healthy" in told.out
     assert "tank-pressure" in told.out
     assert "line forecourt: up" in by_site.out
+    assert "no uplink: batches stay in the log" in by_site.out
+    assert re.search(r"clock (synced \(confirmed|holdover \(plausible|unset \(certainly)", by_site.out)
     assert "\x1b" not in told.out
     assert as_json.json["healthy"] is True
 
@@ -118,6 +122,9 @@ def test_status_export_key_and_verify_tell_of_a_running_gateway(station: Station
     assert {row["instrument"] for row in rows} >= {"dispenser-1", "tank-pressure"}
     assert table.err.strip() == f"{len(rows)} values"
     assert {json.loads(line)["instrument"] for line in lines.out.splitlines()} == {"tank-pressure"}
+
+    assert (nothing.code, nothing.out.count("\n")) == (0, 1)
+    assert "nothing of tank lies in this range; the site file has " in nothing.err
 
     public = key.out.strip()
     assert (key.code, key_json.code, len(public)) == (0, 0, 64)
@@ -171,6 +178,8 @@ def test_second_gateway_and_second_reader_are_told_who_has_what_they_want(statio
 
 
 def test_wrong_arguments_are_exit_2_and_say_what_is_right(station: Station, tmp_path: Path) -> None:
+    table = tmp_path / "day.csv"
+    table.write_text("instrument,point,time,ts,due,value,flag,why,unit\n", "utf-8")
     results = together(
         ("read", station.site, "tank"),
         ("run", station.site, "--log-level", "loud"),
@@ -178,11 +187,15 @@ def test_wrong_arguments_are_exit_2_and_say_what_is_right(station: Station, tmp_
         ("export", station.site, "--from", "yesterday"),
         ("export", station.log, "-f", "bundle", "-o", tmp_path / "x.zip"),
         ("export", station.log, "-f", "xml"),
+        ("export", station.site, "--from", "2026-12-01", "--to", "2026-11-01"),
+        ("verify", station.site),
+        ("verify", table),
+        ("replay", station.site, tmp_path),
     )
     assert [one.code for one in results] == [2] * len(results), results
-    for one, words in zip(
-        results, ("tank-pressure", "warning", "64 hex digits", "2026-11-23T08:00", "site file", "bundle"), strict=True
-    ):
+    right = ("tank-pressure", "warning", "64 hex digits", "2026-11-23T08:00", "site file", "bundle", "is not before")
+    right += ("is a settings file", "proves nothing", "the recording comes first")
+    for one, words in zip(results, right, strict=True):
         assert words in one.err
         assert one.out == ""
         assert "Traceback" not in one.err
@@ -196,13 +209,15 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     document = site.read_text("utf-8").replace("/var/lib/fieldgate/log.db", str(tmp_path / "log.db"))
     keyless.write_text(document, "utf-8")
     results = together(
-        ("status", "--address", nobody), ("verify", absent), ("export", keyless), ("key", keyless), ("read", keyless)
-    )
+        ("status", "--address", nobody), ("verify", absent), ("export", keyless), ("key", keyless), ("read", keyless),
+        ("export", absent),
+    )  # fmt: skip
     assert [one.code for one in results] == [1] * len(results), results
     for one, words in zip(results[:4], (nobody, str(absent), str(tmp_path / "log.db"), "no key yet"), strict=True):
         assert words in one.err
         assert "Traceback" not in one.err
     assert "no such device" in results[4].out, "each value says why it is none"
+    assert results[5].err == f"{absent}: No such file or directory\n"
 
     nowhere = tmp_path / "no folder" / "file"
     site = SITES / "noise_station.yaml"
@@ -255,3 +270,9 @@ def test_output_into_a_pipe_that_closes_is_no_crash(station: Station) -> None:
     assert "Traceback" not in ended.stderr
     assert "BrokenPipe" not in ended.stderr
     assert len(ended.stdout.splitlines()) == 1
+    reading, writing = os.pipe()
+    os.close(reading)
+    gone = start("export", station.site, stdout=writing)
+    os.close(writing)
+    assert gone.communicate(timeout=50)[1] == "", "the log is not at fault"
+    assert gone.returncode == 1
