@@ -136,7 +136,7 @@ class InstrumentSpec(Checked):
     settle_s: float | None = None
     """Quiet time of this unit after a timeout; None: as its line says."""
     phase_s: float | None = None
-    """Offset of its polls from the full period; None: spread over the site."""
+    """Offset of its polls from the full period; None: spread over its line."""
     points: tuple[Point, ...]
     options: Checked | None = None
     """The protocol's own settings (for Modbus: requests, gaps, pauses; drivers/modbus/source.py)."""

@@ -19,7 +19,8 @@ PATIENCE_MS = 10_000
 """How long good units may go first; equals the longest silence step, so that probes stay regular."""
 
 TOGETHER = 10
-"""Lines that are asked in one instant, at most: on a small board the last of more would be asked noticeably late."""
+"""Lines of a group, which are asked in one instant: on a small board the last of more would be asked noticeably late.
+The second and third instruments of many lines may meet those of another group."""
 INSTANTS = 8
 """Of one line at least, so that the second instruments of several lines are asked together too."""
 
