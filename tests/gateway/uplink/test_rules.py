@@ -313,3 +313,43 @@ async def test_a_live_batch_takes_the_next_free_slot_before_any_of_the_backlog()
     window.release(Lane.BACKLOG)
     await asyncio.gather(*waiting)
     assert order == ["new", "old"]
+
+
+@given(
+    st.integers(1, 24),
+    st.lists(st.tuples(st.sampled_from(["live", "old", "answer"]), st.sampled_from([0.01, 0.2, 3.0])), max_size=150),
+)
+def test_nobody_waits_for_a_slot_that_nothing_on_its_way_will_give(size: int, steps: list[tuple[str, float]]) -> None:
+    asyncio.run(narrow(size, steps))
+
+
+async def narrow(size: int, steps: list[tuple[str, float]]) -> None:
+    """Live batches and the backlog ask for slots, answers come in order, the allowance grows and is halved."""
+    pace = Pace(None, size - max(1, size // 4), 0.0)
+    window = Window(size, pace)
+    on_their_way: list[Lane] = []
+
+    async def go(lane: Lane) -> None:
+        await window.take(lane)
+        on_their_way.append(lane)
+
+    waiting: dict[Lane, asyncio.Task[None]] = {}  # each lane is one task
+    for now, (what, elapsed_s) in enumerate(steps):
+        if what == "answer":
+            if on_their_way:
+                lane = on_their_way.pop(0)
+                if lane is Lane.BACKLOG:
+                    pace.acknowledged(elapsed_s, float(now))
+                window.release(lane)
+        else:
+            lane = Lane.LIVE if what == "live" else Lane.BACKLOG
+            if lane not in waiting or waiting[lane].done():
+                waiting[lane] = asyncio.ensure_future(go(lane))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert window.taken == len(on_their_way) <= size
+        assert window.backlog_taken == on_their_way.count(Lane.BACKLOG) <= max(1, size - max(1, size // 4))
+        for lane, task in waiting.items():
+            if not task.done():
+                own = window.backlog_taken > 0 and lane is Lane.BACKLOG
+                assert own or window.taken == size, f"{lane.name} waits for nothing"
