@@ -1,6 +1,6 @@
 """paho's client with the ways of a PUBLISH and a PUBACK made short. Imports paho, therefore imported by the first
 connection only. What is overridden is private: paho is pinned to a minor version, and
-tests/gateway/broker/test_connection.py holds it to this. What it saves: tests/benchmarks/drain.py.
+tests/gateway/broker/test_client.py holds it to this. What it saves: tests/benchmarks/test_drain.py.
 """
 
 import time
