@@ -67,7 +67,8 @@ def _print(status: dict[str, Any]) -> None:
     troubles = "; ".join(status["troubles"])
     state = "[green]healthy[/green]" if status["healthy"] else f"[red]not healthy: {escape(troubles)}[/red]"
     up = _ago((status["now"] - status["since"]) / 1000)
-    out.print(f"[bold]{escape(status['gateway'])}[/bold] {escape(status['site'])}: {state}", soft_wrap=True)
+    title = f" {escape(status['site'])}" if status["site"] else ""
+    out.print(f"[bold]{escape(status['gateway'])}[/bold]{title}: {state}", soft_wrap=True)
     clock = status["clock"]
     out.print(f"fieldgate {status['version']}, up {up}, {_clock(clock)}")
     out.print()
@@ -78,7 +79,8 @@ def _print(status: dict[str, Any]) -> None:
             out.print(f"[yellow]{escape(_marked(row['id'], row['mark']))}[/yellow]", soft_wrap=True)
     for line in status["lines"]:
         faults = ", ".join(f"{fault} {count}" for fault, count in sorted(line["faults"].items())) or "none"
-        out.print(f"line {line['id']}: {escape(line['state'])}; faults: {faults}", soft_wrap=True)
+        style = None if line["up"] else "red"
+        out.print(f"line {line['id']}: {escape(line['state'])}; faults: {faults}", soft_wrap=True, style=style)
     log = status["log"]
     trouble = f", [red]{escape(log['trouble'])}[/red]" if log["trouble"] else ""
     size = f"{log['bytes'] / 2**20:.1f} of {log['max_bytes'] / 2**20:.0f} MiB"

@@ -9,8 +9,8 @@ from gateway.settings.booleans import stray
 from gateway.settings.commas import commas
 from gateway.settings.document import Node
 from gateway.settings.fields import keys_at
-from gateway.settings.problem import Problem, did_you_mean
-from gateway.settings.wording import described, problem_of
+from gateway.settings.problem import Problem
+from gateway.settings.wording import described, key_meant, problem_of
 
 Model = TypeVar("Model", bound=Checked)
 
@@ -42,7 +42,7 @@ def checked(model: type[Model], node: Node, problems: list[Problem], what: str) 
 def _problems(model: type[Checked], node: Node, details: list[Any], what: str) -> list[Problem]:
     """The problems of one model, without those that only follow from another."""
     unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
-    meant = {did_you_mean(str(path[-1]), keys_at(model, path[:-1])) for path in unknown}
+    meant = {key_meant(str(path[-1]), keys_at(model, path[:-1])) for path in unknown}
     found: list[Problem] = []
     places: set[tuple[str, int, int]] = set()
     for detail in details:

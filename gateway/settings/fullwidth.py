@@ -4,6 +4,7 @@ import re
 from unicodedata import normalize
 
 _PLAIN = str.maketrans("“”„‘’、。−", '"""\'\',.-')
+_WIDE = re.compile("[“”„‘’、。−\u3000\u00a0\uff01-\uff5e]")
 _PLACES = [
     re.compile(pattern)
     for pattern in (
@@ -38,4 +39,4 @@ def named(character: str) -> str:
 def half_width(text: str) -> str | None:
     """What the text is but for full-width characters; None where it has none, or is more than those."""
     wanted = plain(text)
-    return wanted if wanted != text and wanted.isascii() else None
+    return wanted if _WIDE.search(text) and wanted.isascii() else None

@@ -101,7 +101,8 @@ class LineKeys(Checked):
         odd |= given & (_WIRE_KEYS if kinds == ["local"] else set())
         if odd:
             keys = ", ".join(sorted(key.removesuffix("_s") for key in odd))
-            raise ValueError(f"{keys} means nothing on a {kinds[0]} line; remove it")
+            verb, them = ("mean", "them") if len(odd) > 1 else ("means", "it")
+            raise ValueError(f"{keys} {verb} nothing on a {kinds[0]} line; remove {them}")
         if kinds == ["serial"] and self.framing == "tcp":
             raise ValueError("framing tcp cannot go over a serial line; write rtu or ascii, or leave it out")
         if (self.key_file and not self.cert_file) or (self.cert_file and not self.key_file):

@@ -7,7 +7,7 @@ from gateway.settings.document import Node
 from gateway.settings.placed import PlacedPoint
 from gateway.settings.problem import Problem, did_you_mean
 from gateway.settings.profiles import Profile, point_nodes
-from gateway.settings.quantities import Vocabulary
+from gateway.settings.quantities import Vocabulary, like
 
 
 def points_of(
@@ -24,7 +24,10 @@ def points_of(
     for name in {**shipped, **own}:
         if name in own or profile is None:
             entry = merged(shipped[name], own[name]) if name in shipped else own[name]
+            before = len(problems)
             point = checked_point(entry, protocol, words, problems, f"point {name} of {what}")
+            if point is None and profile is not None and name not in shipped:
+                _meant_another(name, entry, profile, problems, before)
         else:
             entry = shipped[name]
             point = profile.made.get(name)
@@ -37,6 +40,14 @@ def points_of(
         else:
             points[name] = PlacedPoint(point, entry)
     return points if whole else None
+
+
+def _meant_another(name: str, entry: Node, profile: Profile, problems: list[Problem], before: int) -> None:
+    """A point that changes one of the profile's and misspells its id lacks everything else: say that alone."""
+    advice = did_you_mean(name, profile.points)
+    if advice.startswith("did you mean"):
+        place = entry.get("id") or entry
+        problems[before:] = [place.problem(f"profile {profile.name} has no point {name!r} to change", advice)]
 
 
 def checked_point(
@@ -72,7 +83,7 @@ def with_quantity(node: Node, words: Vocabulary, problems: list[Problem]) -> Nod
     name, unit = node.get("quantity"), node.get("unit")
     written = unit.value if unit is not None else None
     if unit is not None and isinstance(written, str) and written not in words.units:
-        advice = did_you_mean(written, words.units)
+        advice = like(written, words.units)
         problems.append(unit.problem(f"unit {written!r} is not in quantities.yaml", advice))
         return node
     if name is None or not isinstance(name.value, str):

@@ -48,6 +48,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = sorted(set(known))
+    longer = [name for name in names if word and name.lower().startswith(word.lower())]
+    if 1 < len(longer) <= 4 and word not in names:  # `float` of float16, float32 and float64: nobody knows which
+        return f"did you mean {', '.join(map(repr, longer[:-1]))} or {longer[-1]!r}?"
     close = get_close_matches(word, names, 1, 0.6) or [name for name in names if name.lower() == word.lower()]
     if close:
         return f"did you mean {close[0]!r}?"

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from unicodedata import normalize
 
 from pydantic import Field
 
 from drivers.profile import Checked
 from gateway.settings.check import checked
 from gateway.settings.document import Node, read
-from gateway.settings.problem import Problem
+from gateway.settings.problem import Problem, did_you_mean
 
 
 class Quantity(Checked):
@@ -49,6 +50,12 @@ def vocabulary(files: Sequence[Path], problems: list[Problem]) -> Vocabulary:
     for file in reversed(files):
         _add(read(file), quantities, units, problems)
     return Vocabulary(quantities, units)
+
+
+def like(written: str, units: Mapping[str, str]) -> str:
+    """What to write instead of a unit that is not listed: `℃`, `mg/m³` and `µg/m3` are other spellings of one."""
+    spelled = normalize("NFKC", written).replace("\u03bc", "u")  # both signs for micro become the Greek letter
+    return f"did you mean {spelled!r}?" if spelled in units else did_you_mean(written, units)
 
 
 def _add(root: Node, quantities: dict[str, Quantity], units: dict[str, str], problems: list[Problem]) -> None:

@@ -21,6 +21,8 @@ _HOST = re.compile(
 
 def endpoint(text: str, default_port: int | None = None) -> tuple[str, int]:
     """(host, port) of `192.0.2.10:502`, `plc.example:502`, `[2001:db8::1]:502`. Raises ValueError."""
+    if "://" in text:
+        raise ValueError(f"{text!r} is more than an address; write host:port, such as 192.0.2.10:502")
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, ""

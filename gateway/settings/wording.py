@@ -1,5 +1,7 @@
 """What a failed check means in words, and at which node it is seen."""
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 from drivers import durations
@@ -7,6 +9,12 @@ from drivers.profile import Checked
 from gateway.settings.document import Node
 from gateway.settings.fields import keys_at
 from gateway.settings.problem import Problem, did_you_mean
+
+
+def key_meant(key: str, known: Collection[str]) -> str:
+    """What to write instead of a key that is not known here: another program's word for it, or a misspelling."""
+    meant = _SYNONYMS.get(key.lower().replace("-", "_"), "")
+    return f"did you mean {meant!r}?" if meant in known else did_you_mean(key, known)
 
 
 def described(value: Any) -> str:
@@ -34,13 +42,35 @@ def problem_of(model: type[Checked], node: Node, detail: Any, what: str) -> Prob
         return target.key_problem(f"{what} lacks {path[-1]!r}", f"add `{path[-1]}: …`")
     if kind == "extra_forbidden":
         key = str(path[-1])
-        return target.key_problem(f"unknown key {key!r} in {what}", did_you_mean(key, keys_at(model, path[:-1])))
+        return target.key_problem(f"unknown key {key!r} in {what}", key_meant(key, keys_at(model, path[:-1])))
     if kind in ("value_error", "assertion_error"):
         return _rule(target, where, not names, str(detail.get("ctx", {}).get("error", detail["msg"])))
     seen = f"{where} is {described(detail['input'])}"
     if kind == "string_type":
+        if names and names[-1] == "factor":
+            return target.problem(seen, "this is the HJ 212 factor code; what a value is multiplied by is `scale`")
         seen += ", not text"
     return target.problem(seen, _advice(kind, detail.get("ctx", {}), detail["msg"], detail["input"]))
+
+
+_SYNONYMS = {
+    **dict.fromkeys(("function", "function_code", "fc", "register_type", "area"), "table"),
+    **dict.fromkeys(
+        ("register", "reg", "start", "slave", "slave_id", "unit_id", "station", "device_address"), "address"
+    ),
+    **dict.fromkeys(("interval", "period", "poll", "polling", "cycle", "scan_interval"), "every"),
+    **dict.fromkeys(("multiplier", "gain", "ratio", "coefficient", "resolution"), "scale"),
+    **dict.fromkeys(("data_type", "datatype", "format"), "type"),
+    **dict.fromkeys(("byte_order", "word_order", "endian", "endianness", "swap"), "order"),
+    **dict.fromkeys(("precision", "digits"), "decimals"),
+    **dict.fromkeys(("ip", "host"), "tcp"),
+    **dict.fromkeys(("device", "com", "tty"), "serial"),
+    **dict.fromkeys(("baud", "speed", "bps"), "baudrate"),
+    **dict.fromkeys(("broker", "url", "server"), "mqtt"),
+    **dict.fromkeys(("user", "login"), "username"),
+    **dict.fromkeys(("topic", "prefix", "topic_prefix"), "base"),
+}
+"""What other programs and manuals call our keys."""
 
 
 def _target(node: Node, path: list[int | str]) -> tuple[Node, list[str]]:
@@ -92,6 +122,19 @@ _BOUNDS = {
 }
 
 
+_HEX = re.compile(r"([0-9A-Fa-f]{2,8})[Hh]")
+_FRACTION = re.compile(r"([0-9.]+) ?(?:/ ?([0-9.]+)|%)")
+
+
+def _quotient(text: str) -> str | None:
+    """`1/100` and `1%` as the number they are."""
+    found = _FRACTION.fullmatch(text)
+    try:
+        return repr(float(found[1]) / float(found[2] or 100)) if found else None
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
 def _advice(kind: str, context: Any, message: str, given: Any) -> str:
     """What to write instead of `given`."""
     if kind == "string_type":
@@ -112,9 +155,10 @@ def _advice(kind: str, context: Any, message: str, given: Any) -> str:
     if kind == "finite_number":
         return "write a finite number; as an invalid value, plain nan or inf"
     if kind.startswith("int_"):
-        return "write a whole number"
+        digits = _HEX.fullmatch(given) if isinstance(given, str) else None
+        return f"write 0x{digits[1]}" if digits else "write a whole number"
     if kind.startswith("float_"):
-        return "write a number"
+        return f"write {number}" if isinstance(given, str) and (number := _quotient(given)) else "write a number"
     if kind.startswith("bool_"):
         return "write true or false"
     if kind in ("tuple_type", "list_type"):

@@ -66,6 +66,45 @@ def test_titles_and_comments_may_be_chinese(tmp_path: Path) -> None:
     assert "indent what belongs together alike" in found
 
 
+DOOR = "{id: door, table: discrete, address: 3}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (DOOR, "{id: a, table: input, address: 90, type: float}", "did you mean 'float16', 'float32' or 'float64'?"),
+        (DOOR, "{id: a, table: input, address: 90, type: int}", "did you mean 'int16', 'int32' or 'int64'?"),
+        (DOOR, "{id: a, function: 4, address: 90, type: int16}", "unknown key 'function' in point a of"),
+        (DOOR, "{id: a, table: input, register: 90, type: int16}", "did you mean 'address'?"),
+        (DOOR, "{id: a, table: input, address: 90, type: int16, multiplier: 0.1}", "did you mean 'scale'?"),
+        (DOOR, "{id: a, table: input, address: 90, type: int16, factor: 0.1}", "multiplied by is `scale`"),
+        (DOOR, "{id: a, table: input, address: 90, type: int16, scale: 1/100}", "write 0.01"),
+        (DOOR, "{id: a, table: input, address: 90, type: int16, scale: 5%}", "write 0.05"),
+        (DOOR, "{id: a, table: input, address: 005AH, type: int16}", "write 0x005A"),
+        (DOOR, "{id: a, table: input, address: 90, type: int16, unit: ℃}", "did you mean '°C'?"),
+        (DOOR, "{id: a, table: input, address: 90, type: int16, unit: mg/m³}", "did you mean 'mg/m3'?"),
+        (DOOR, "{id: a, table: input, address: 90, type: int16, unit: µS/cm}", "did you mean 'uS/cm'?"),
+        ("    every: 5s", "    interval: 5s", "did you mean 'every'?"),
+        ("{id: n1_fuel, range", "{id: n1_fule, range", "has no point 'n1_fule' to change; did you mean 'n1_fuel'?"),
+        ("    in_flight: 2", "    baudrate: 9600\n    parity: even", "baudrate, parity mean nothing on a tcp line"),
+        ('"192.0.2.10:502"', '"modbus://192.0.2.10:502"', "write host:port, such as 192.0.2.10:502"),
+    ],
+)  # fmt: skip
+def test_words_of_other_programs_and_manuals_are_understood_and_named(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    found = problems(tmp_path, changed(old, new))
+    assert words in found[0]
+    assert found[0].startswith(f"site.yaml:{line_of(SITE, old)}:")
+    assert len(found) == 1 or "lacks 'every'" in found[1], found
+
+
+def test_a_point_beside_the_profiles_own_is_judged_as_one(tmp_path: Path) -> None:
+    found = problems(tmp_path, changed("{id: n1_fuel, range", "{id: quite_another, range"))
+    assert found
+    assert all("point quite_another of instrument nozzle-1 lacks" in problem for problem in found)
+
+
 def test_a_line_without_its_colon_is_named_itself(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, changed("    timeout: 500ms", "    timeout 500ms"))
     assert found.startswith(f"site.yaml:{line_of(SITE, '    timeout: 500ms')}:5: not YAML: could not find expected ':'")
