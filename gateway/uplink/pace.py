@@ -1,8 +1,9 @@
 """How fast the backlog may go so that live batches do not feel it. Pure: time is passed in.
 
 Three bounds, none of which the backlog of a short outage meets for long:
-- The machine's: a batch of the backlog goes at most every `SHARE` times as long as sending one takes, so that a drain
-  leaves a third of the event loop's time to polling, committing and live batches, on a small board as on a large one.
+- The machine's: a batch of the backlog goes at most every `SHARE` times as long as handing one over takes, so that a
+  drain leaves time of the event loop to polling, committing and live batches, on a small board as on a large one: a
+  third where batches are large, an eighth where they are small (docs/decisions/0010).
 - The line's and the broker's: what a slow line has in its buffers delays the next live batch, so the number of
   messages on their way grows by one with each acknowledgement as quick as the quickest seen, and is halved by one
   that is slow (as TCP does; a new connection starts with one).
@@ -10,8 +11,8 @@ Three bounds, none of which the backlog of a short outage meets for long:
 """
 
 SHARE = 4.0
-"""Handing one over is about three eighths of what a batch costs the event loop; writing it to the socket, taking its
-acknowledgement and reading it from the log is the rest."""
+"""Handing one over is a sixth to a third of what a batch costs the event loop; writing it to the socket, taking its
+acknowledgement and reading it from the log is the rest. With more, each goes by itself, which costs as much again."""
 FIRST_S = 0.001
 """What the first one took counts as so much at most: a process that has just started is slow in everything."""
 MEAN_OVER = 16
