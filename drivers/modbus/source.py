@@ -105,6 +105,15 @@ def _placed(data: Any) -> Any:
     return {**data, "table": table, "address": address}
 
 
+def _is_mark(text: str) -> bool:
+    """Whether a text in `invalid` stands for a number: a whole one in any base, nan, inf (lane.py `markers`)."""
+    try:
+        int(text, 0)
+    except ValueError:
+        return text.lower().lstrip("+-") in ("nan", "inf")
+    return True
+
+
 class ModbusPoint(Point):
     """One value in a Modbus instrument."""
 
@@ -209,6 +218,9 @@ class ModbusPoint(Point):
             say("scale, offset and reads are for numbers, not for bools, strings, bits and states")
         if self.scale == 0:
             say("scale 0 would make every value the same")
+        for mark in self.invalid if self.type != "string" else ():
+            if isinstance(mark, str) and not _is_mark(mark):
+                say(f"no {self.type} is ever {mark!r}, as `invalid` says; write numbers plainly (-999.5), or nan, inf")
         return wrong + self._conversion_problems() + self._writing_problems()
 
     def _conversion_problems(self) -> list[str]:

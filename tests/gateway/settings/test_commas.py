@@ -61,6 +61,15 @@ def test_a_decimal_comma_is_named_with_the_right_spelling(
     assert "小数点" in found
 
 
+@pytest.mark.parametrize("mark", ["0,5", "-999.5", "none", ""])
+def test_a_mark_for_no_value_that_no_number_can_be_is_refused(tmp_path: Path, mark: str) -> None:
+    """It would never be found in what is read; the gateway could not start with it."""
+    text = changed(DOOR, block(address="90", invalid=f'["{mark}"]'))
+    (found,) = problems(tmp_path, text)
+    assert f"no uint16 is ever {mark!r}, as `invalid` says; write numbers plainly" in found
+    load(put(tmp_path, changed(DOOR, block(address="90", invalid="['0xFFFF', \"65535\", nan, -inf, 7]"))))
+
+
 def test_calculated_instruments_and_steps_are_looked_through_too(tmp_path: Path) -> None:
     text = changed("uplinks:\n", """\
 derived:
