@@ -200,6 +200,8 @@ class _Builder:
         text: str = event.value
         if event.style in ("'", '"') and event.end_mark.line > event.start_mark.line:
             self._say(event, "a quoted text goes over several lines", "is the closing quote missing?")
+        if "\0" in text:  # an escape in double quotes; no path, name or message can hold it
+            self._say(event, "the character NUL means nothing here", "remove it")
         if not event.implicit[0]:
             return text
         return resolved(text)

@@ -115,6 +115,13 @@ def test_a_port_alone_is_told_what_it_lacks(tmp_path: Path) -> None:
     assert "9469 has no host; write host:port" in found
 
 
+@pytest.mark.parametrize("key", ["serial: /dev/serial/by-id/usb-none", "username: lyu"])
+def test_a_nul_is_refused_at_its_place(tmp_path: Path, key: str) -> None:
+    (found,) = problems(tmp_path, changed(key, f'{key.partition(":")[0]}: "a\\0b"'))
+    assert found.startswith(f"site.yaml:{line_of(SITE, key)}:")
+    assert "NUL means nothing here; remove it" in found
+
+
 @pytest.mark.parametrize("port", ["COM3", "ttyUSB0", "dev/ttyUSB0"])
 def test_a_serial_port_that_is_no_path_is_a_warning(tmp_path: Path, port: str) -> None:
     site = load(put(tmp_path, changed("/dev/serial/by-id/usb-none", port)))
