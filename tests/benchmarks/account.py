@@ -15,6 +15,8 @@ SERVED = np.dtype(
 )
 WHOLE_CYCLE, DECIMAL_CYCLE, DECIMAL_STEP = 1 << 24, 1 << 20, 7919
 """After how many ms the values repeat, and by how much a point is ahead of the one before (farm/decimal_farm.c)."""
+LATE = 0.3
+"""Of a period; nobody sees the poll beyond the edge of a window, so a gap there counts from so much over one on."""
 Numbers = np.ndarray[Any, Any]
 
 
@@ -81,7 +83,7 @@ def _missed(times: Numbers, window_ms: float, period_ms: float) -> int:
     if not len(times):
         return int(window_ms / period_ms)
     between = round(float(times[-1] - times[0]) / period_ms) + 1 - len(times)
-    edges = sum(max(0, round(float(gap) / period_ms - 0.5)) for gap in (times[0], window_ms - times[-1]))
+    edges = sum(max(0, round(float(gap) / period_ms - 0.5 - LATE)) for gap in (times[0], window_ms - times[-1]))
     return max(0, between) + edges
 
 

@@ -20,7 +20,7 @@ LIMIT_S = 28.0
 """No further pair is begun later than this."""
 KEPT_UP = 0.9
 """A turn counts when this part of the load was served: on a machine that is too busy both sides only queue."""
-RATIO, WORSE = 0.65, 1.4
+RATIO, WORSE = 0.6, 1.4
 """CPU per point beside ref-lib under this load, and by how much it may be worse in half of the pairs."""
 MOST_RESIDENT = 72_000_000
 """Under W1; docs/performance.md says what it is made of."""
