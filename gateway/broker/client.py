@@ -57,9 +57,8 @@ class ShortClient(Client):
         while len(waiting) > 1 and len(together := list(_small(waiting))) > 1:
             try:
                 sent = self._sock_send(b"".join(together))
-            except (
-                BlockingIOError
-            ):  # TLS wants all of it again: the first alone would break the connection (SSL_write(3))
+            except BlockingIOError:
+                # TLS wants all of it again: the first alone would break the connection (SSL_write(3))
                 return MQTTErrorCode.MQTT_ERR_AGAIN
             except OSError as error:
                 self._easy_log(MQTT_LOG_ERR, "failed to send on socket: %s", error)
