@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -63,6 +64,8 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
         try:
             until(lambda: answers(f"http://{health}/status.json"), "the status page")
             until(lambda: measured(health), "values of every instrument")
+            polled = batches(health)
+            until(lambda: batches(health) > polled + 1, "the commit of these values")  # one may be under way
             yield Station(site, simulated, folder / "log.db", health)
         finally:
             gateway.send_signal(signal.SIGTERM)
@@ -89,10 +92,17 @@ def answers(url: str) -> bool:
         return False
 
 
-def measured(health: str) -> bool:
+def status_of(health: str) -> Any:
     with urlopen(f"http://{health}/status.json", timeout=5) as answer:
-        status = json.load(answer)
-    return status["log"]["batches"] > 1 and all(row["value_age_s"] is not None for row in status["instruments"])
+        return json.load(answer)
+
+
+def measured(health: str) -> bool:
+    return all(row["value_age_s"] is not None for row in status_of(health)["instruments"])
+
+
+def batches(health: str) -> int:
+    return int(status_of(health)["log"]["batches"])
 
 
 def test_status_export_key_and_verify_tell_of_a_running_gateway(station: Station, tmp_path: Path) -> None:
