@@ -7,6 +7,7 @@ With `--days` the backlog is that many days of one batch a second.
 """
 
 import argparse
+import os
 import shutil
 import sqlite3
 import sys
@@ -83,6 +84,7 @@ def turn(folder: Path, backlog: Path, batches: int, rate: float | None, compress
     with scene(folder, LIVE, gateway.topic, gateway.written_as) as around:
         for path in backlog.iterdir():
             shutil.copy(path, folder / path.name)
+        os.sync()  # else the kernel writes the copy after half a minute, and commits wait for that
         heard = folder / "backfill.txt"
         city = Process(
             ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(around.broker.port), "-q", "1", "-t",
