@@ -228,7 +228,9 @@ class Delivery:
                     return
 
     async def _requested_again(self, request: Range, position: int) -> None:
-        """Send one batch of a request that did not get through, unless it was refused a short time ago."""
+        """Send one batch of a request that did not get through, unless it goes live or was refused a short time ago."""
+        if position > self._position:
+            return
         if (wait_s := self._lanes.refusals.wait_s(position, self._now())) > 0:
             self._again_in(wait_s)
             return
