@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from gateway.settings import SettingsError, load
+
 SITE = """\
 gateway:
   id: lyu-gas-017
@@ -81,3 +85,10 @@ def changed(old: str, new: str) -> str:
 def line_of(text: str, piece: str) -> int:
     """Number of the line, from 1, on which `piece` begins."""
     return text[: text.index(piece)].count("\n") + 1
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    """What is wrong with a site of this text, with places as `site.yaml:line:column`."""
+    with pytest.raises(SettingsError) as caught:
+        load(put(folder, text))
+    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]

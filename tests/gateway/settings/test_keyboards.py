@@ -4,14 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import SettingsError, load
-from tests.gateway.settings.example import SITE, changed, line_of, put
-
-
-def problems(folder: Path, text: str) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load(put(folder, text))
-    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
+from gateway.settings import load
+from tests.gateway.settings.example import SITE, changed, line_of, problems, put
 
 
 @pytest.mark.parametrize(

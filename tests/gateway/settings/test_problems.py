@@ -5,15 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import SettingsError, load
-from tests.gateway.settings.example import SITE, changed, line_of, put
+from tests.gateway.settings.example import SITE, changed, line_of, problems, put
 
 SO2 = "{id: so2, table: input, address: 34, type: float32, order: ABCD, scale: 1, offset: 0, quantity: so2}"
-
-
-def problems(folder: Path, text: str) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load(put(folder, text))
-    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(
